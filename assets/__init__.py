@@ -1,0 +1,1 @@
+"""Data, lessons, icons and pretrained twins, read through importlib.resources."""

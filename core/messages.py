@@ -1,0 +1,409 @@
+"""Commands that go into the engine and events that come out: frozen data, no tensors.
+
+Arrays in events are read-only copies. Every command carries an id; a slice names the ids it
+is the first to carry (`applied`), and a request's reply names the request.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import count
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.notices import Notice
+from core.settings import NetworkSettings, RunSettings
+
+FloatArray: TypeAlias = NDArray[np.float64]
+_ids = count(1)
+
+
+def next_id() -> int:
+    """Return a fresh id for a command or request."""
+    return next(_ids)
+
+
+# ---- commands -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Begin a new run with these settings (also: Apply, a lesson, a new seed)."""
+
+    settings: RunSettings
+    play: bool = True
+    lesson: str | None = None
+    id: int = field(default_factory=next_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Train on; past the run's planned length this means going on for as long again."""
+
+    id: int = field(default_factory=next_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Stop after the present step; commands are still handled."""
+
+    id: int = field(default_factory=next_id)
+
+
+@dataclass(frozen=True, slots=True)
+class StepOnce:
+    """Train one step of every lane, then pause."""
+
+    id: int = field(default_factory=next_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Begin the same settings again as a new run: same seed, same weights, bit for bit."""
+
+    play: bool = False
+    id: int = field(default_factory=next_id)
+
+
+@dataclass(frozen=True, slots=True)
+class SetStrengths:
+    """Set shortcut and branch strengths of one lane from the next step on (None: leave as it is)."""
+
+    lane: int
+    shortcuts: tuple[float, ...] | None = None
+    branches: tuple[float, ...] | None = None
+    id: int = field(default_factory=next_id)
+
+
+@dataclass(frozen=True, slots=True)
+class SetLearningRate:
+    """Set the learning rate of one lane, or of all (lane None), from the next step on."""
+
+    learning_rate: float
+    lane: int | None = None
+    id: int = field(default_factory=next_id)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCheckpoint:
+    """Open a weights file.
+
+    "look": read it and answer with CheckpointOpened, change nothing. "lane", "twins": begin a run
+    whose lanes start from it. "reference": keep it beside the run, for predictions and explanations.
+    `path` may be the word "imagenet" (torchvision's ResNet18_Weights.IMAGENET1K_V1) or "pretrained"
+    (the embedded twins).
+    """
+
+    path: str
+    use: Literal["look", "lane", "twins", "reference"]
+    id: int = field(default_factory=next_id)
+
+
+@dataclass(frozen=True, slots=True)
+class SaveCheckpoint:
+    """Write one lane's weights to a file of the user's choice."""
+
+    lane: int
+    path: Path
+    id: int = field(default_factory=next_id)
+
+
+PictureFilter = Literal["all", "wrong", "correct", "confident", "disagree"]
+
+
+@dataclass(frozen=True, slots=True)
+class BrowsePictures:
+    """Ask for a page of held-out pictures with the source's predictions for them."""
+
+    kind: PictureFilter = "all"
+    label: int | None = None  # only pictures of this class
+    offset: int = 0
+    count: int = 60
+    source: str = "lanes"
+    id: int = field(default_factory=next_id)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OwnPicture:
+    """A picture the user brought: 8-bit RGB as the one loader read it."""
+
+    name: str
+    pixels: NDArray[np.uint8]  # (height, width, 3)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explain:
+    """Ask every network of a source what it sees in one picture.
+
+    `picture` is the index of a held-out picture or an own one; `target` None means each network's
+    own predicted class. `automatic` requests are refreshes: any request by hand goes first.
+    """
+
+    picture: int | OwnPicture
+    method: str
+    target: int | None = None
+    source: str = "lanes"  # "lanes", or the name of a reference
+    automatic: bool = False
+    id: int = field(default_factory=next_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluate:
+    """Ask for held-out figures of every lane now."""
+
+    id: int = field(default_factory=next_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """Fetch a data set or weights (the user clicked): "cifar10", "cifar100" or "imagenet"."""
+
+    what: str
+    id: int = field(default_factory=next_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Give up a request: an explanation, a download, loading a data set."""
+
+    request: int
+    id: int = field(default_factory=next_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """Save and end."""
+
+    id: int = field(default_factory=next_id)
+
+
+Command: TypeAlias = (
+    Setup | Play | Pause | StepOnce | Reset | SetStrengths | SetLearningRate | OpenCheckpoint | SaveCheckpoint
+    | BrowsePictures | Explain | Evaluate | Download | Cancel | Shutdown
+)  # fmt: skip
+
+
+# ---- events -------------------------------------------------------------------------------
+
+
+class EngineState(StrEnum):
+    """What the engine is doing."""
+
+    LOADING = "loading"
+    RUNNING = "running"
+    PAUSED = "paused"
+    FINISHED = "finished"  # the planned length is reached; Play goes on
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineReady:
+    """torch is there; which device, and why that one."""
+
+    device: str
+    reason: Notice
+    threads: int
+    versions: tuple[tuple[str, str], ...]  # (package, version)
+    devices: tuple[str, ...]  # what can be chosen
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged:
+    """The engine's state, with the reason where a person should know it."""
+
+    state: EngineState
+    notice: Notice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Long work under way: what, and how much of it (None: not known)."""
+
+    what: Notice
+    fraction: float | None = None
+    request: int | None = None  # what Cancel would name
+
+
+@dataclass(frozen=True, slots=True)
+class LaneInfo:
+    """What a lane is, said once when a run begins."""
+
+    name: str
+    network: NetworkSettings
+    parameters: int
+    parameters_per_block: tuple[int, ...]
+    block_outputs: tuple[tuple[int, int, int], ...]  # (channels, height, width) per block
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A new run is on: forget the last one."""
+
+    settings: RunSettings
+    lanes: tuple[LaneInfo, ...]
+    class_names: tuple[str, ...]
+    steps: int  # planned length
+    steps_per_epoch: int
+    held_out: int  # pictures never trained on
+    evaluated: int  # how many of them the window's held-out figures use
+    directory: Path | None
+    lesson: str | None = None
+    notice: Notice | None = None  # e.g. how a folder was split
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockSamples:
+    """Readings taken at one step only (they cost a pass over the activations)."""
+
+    step: int
+    branch_ratios: FloatArray  # (blocks,) ‖F(x)‖ / ‖x‖
+    means: FloatArray  # (blocks,) of the block's output
+    deviations: FloatArray  # (blocks,)
+    dead: FloatArray  # (blocks,) share of channels that are zero on the whole batch
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LaneSlice:
+    """One lane's readings of the steps of a slice; shorter than the slice once it has diverged."""
+
+    losses: FloatArray  # (steps,)
+    accuracies: FloatArray  # (steps,) on the training batch, with its statistics
+    gradient_norms: FloatArray  # (steps, blocks) L2 norm over the residual branch's parameters
+    output_gradients: FloatArray  # (steps, blocks) ‖∂L/∂y‖ at the block's output
+    learning_rate: float
+    shortcuts: tuple[float, ...]
+    branches: tuple[float, ...]
+    samples: BlockSamples | None = None
+    diverged_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingSlice:
+    """Consecutive training steps under one set of strengths, copied off the device together."""
+
+    first_step: int  # steps count from 1
+    steps: int
+    lanes: tuple[LaneSlice, ...]
+    applied: tuple[int, ...]  # ids of the commands first in force at first_step
+    images_per_second: float
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LaneEvaluation:
+    """Held-out figures of one lane."""
+
+    loss: float
+    accuracy: float  # in [0, 1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """Held-out figures of all lanes at one step.
+
+    `stale` is the step of a toggle so recent that the running batch statistics are from before it.
+    """
+
+    step: int
+    pictures: int
+    lanes: tuple[LaneEvaluation, ...]
+    stale: int | None = None
+    request: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PicturePage:
+    """A page of held-out pictures and what the source's networks say of them."""
+
+    request: int
+    matching: int  # how many pictures pass the filter
+    offset: int
+    indices: NDArray[np.int64]  # (n,)
+    pixels: NDArray[np.uint8]  # (n, height, width, 3)
+    labels: NDArray[np.int64]  # (n,)
+    predicted: NDArray[np.int64]  # (networks, n); -1 where nothing is known yet
+    confidence: FloatArray  # (networks, n) probability of the predicted class
+    step: int | None  # when the predictions were made
+    class_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attributed:
+    """One network's answer for one picture."""
+
+    name: str  # of the lane or network
+    attribution: NDArray[np.float32] | None  # (channels, height, width), signed; None: not right here
+    reason: Notice | None  # why there is no attribution
+    probabilities: FloatArray  # (classes,)
+    target: int
+    completeness_error: float | None
+    shortcuts: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explanation:
+    """Reply to Explain: one answer per network. `done` False: a coarse map that will be refined."""
+
+    request: int
+    method: str
+    baseline: str
+    step: int | None  # training step of the weights; None for a reference
+    picture: NDArray[np.uint8]  # (height, width, 3) as the networks saw it
+    label: int | None  # the true class, where known
+    class_names: tuple[str, ...]
+    networks: tuple[Attributed, ...]
+    seconds: float
+    transform: str
+    done: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointOpened:
+    """What a weights file holds, and what can be done with it."""
+
+    request: int
+    path: str
+    title: str
+    network: NetworkSettings
+    transform: str
+    trainable: bool  # its classes fit the present data set
+    report: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """Networks kept beside the run, by name, for predictions and explanations."""
+
+    names: tuple[str, ...]
+    selected: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A file was written."""
+
+    path: Path
+    request: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Something asked for could not be done; the experiment is as it was."""
+
+    notice: Notice
+    request: int | None = None
+    traceback: str | None = None  # for the log, when the fault is ours
+
+
+Event: TypeAlias = (
+    EngineReady | StateChanged | Progress | RunStarted | TrainingSlice | Evaluation | PicturePage | Explanation
+    | CheckpointOpened | References | Saved | Failed
+)  # fmt: skip
+
+
+def readonly(array: NDArray[Any]) -> NDArray[Any]:
+    """Mark an array that the sender owns as not to be written."""
+    array.setflags(write=False)
+    return array
