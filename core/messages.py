@@ -210,6 +210,13 @@ class EngineReady:
 
 
 @dataclass(frozen=True, slots=True)
+class LibrariesLoaded:
+    """A large library has been imported (its objects should be kept out of garbage collection)."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StateChanged:
     """The engine's state, with the reason where a person should know it."""
 
@@ -398,7 +405,7 @@ class Failed:
 
 
 Event: TypeAlias = (
-    EngineReady | StateChanged | Progress | RunStarted | TrainingSlice | Evaluation | PicturePage | Explanation
+    EngineReady | LibrariesLoaded | StateChanged | Progress | RunStarted | TrainingSlice | Evaluation | PicturePage | Explanation
     | CheckpointOpened | References | Saved | Failed
 )  # fmt: skip
 

@@ -90,7 +90,7 @@ class NetworkSettings:
     @property
     def blocks(self) -> tuple[BlockShape, ...]:
         """All blocks, stem to head."""
-        shapes = []
+        shapes: list[BlockShape] = []
         channels = self.width
         for stage, count in enumerate(self.stages, start=1):
             out_channels = self.width * 2 ** (stage - 1)

@@ -1,0 +1,198 @@
+"""`train`: the engine without a window."""
+
+import argparse
+import signal
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core import device
+from core.engine import Engine
+from core.evaluation import evaluate
+from core.headless.arguments import run_settings
+from core.headless.output import ProgressLine, emit, say
+from core.live_run import LiveRun
+from core.messages import EngineState, Event, Failed, Progress, RunStarted, Setup, StateChanged, TrainingSlice
+from core.notices import SkipscopeError
+from core.settings import RunSettings
+from core.training import Lane
+
+
+@dataclass
+class Collected:
+    """What a headless run said, lane by lane."""
+
+    losses: list[list[float]] = field(default_factory=list)
+    norms: list[tuple[list[float], list[float]]] = field(default_factory=list)  # first and last step
+    outputs: list[tuple[list[float], list[float]]] = field(default_factory=list)
+    failed: Failed | None = None
+    started: RunStarted | None = None
+    line: ProgressLine = field(default_factory=ProgressLine)
+
+    def take(self, event: Event) -> None:
+        """Take in one event."""
+        match event:
+            case RunStarted():
+                self.started = event
+                self.losses = [[] for _ in event.lanes]
+                self.norms = [([], []) for _ in event.lanes]
+                self.outputs = [([], []) for _ in event.lanes]
+            case TrainingSlice():
+                self._slice(event)
+            case Failed():
+                self.failed = event
+            case StateChanged(notice=notice) if notice is not None:
+                say(str(notice))
+            case Progress():
+                share = "" if event.fraction is None else f" {event.fraction:.0%}"
+                self.line.show(f"{event.what}{share}")
+            case _:
+                pass
+
+    def _slice(self, event: TrainingSlice) -> None:
+        for number, made in enumerate(event.lanes):
+            if not len(made.losses):
+                continue
+            self.losses[number].extend(made.losses.tolist())
+            for rows, kept in ((made.gradient_norms, self.norms), (made.output_gradients, self.outputs)):
+                first, _ = kept[number]
+                kept[number] = (first or rows[0].tolist(), rows[-1].tolist())
+        assert self.started is not None
+        last = ", ".join(f"{losses[-1]:.3f}" for losses in self.losses if losses)
+        step = event.first_step + event.steps - 1
+        self.line.show(
+            f"step {step} of {self.started.steps}  loss {last}  {event.images_per_second:.0f} images/s"
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished (or interrupted) headless run."""
+
+    collected: Collected
+    run: LiveRun
+    directory: Path | None
+    seconds: float
+    interrupted: bool
+    accuracies: tuple[float, ...]  # on the whole held-out set
+    checkpoints: tuple[Path | None, ...]
+
+
+def train(settings: RunSettings, out: Path | None, *, record: bool = True, lesson: str | None = None) -> Outcome:
+    """Train to the planned length; Ctrl-C saves and ends early. Raises SkipscopeError."""
+    collected = Collected()
+    engine = Engine(collected.take, evaluate=False, record=record)
+    engine.record_to(out)
+    engine.open(settings.threads)
+    interrupted = _Interrupt()
+    with interrupted:
+        engine.submit(Setup(settings, lesson=lesson))
+        engine.tick(0)
+        if engine.run is None:
+            raise _reason(collected)
+        began = time.perf_counter()
+        while engine.state is EngineState.RUNNING and not (interrupted.asked and engine.run.between_steps):
+            engine.tick(0)
+        seconds = time.perf_counter() - began
+        run = engine.run
+        collected.line.end()
+        if collected.failed is not None:
+            say(str(collected.failed.notice))
+        accuracies = () if interrupted.asked else tuple(_accuracy(run, lane) for lane in run.lanes)
+        directory = run.record.directory if run.record is not None else None
+        engine.close("stopped" if interrupted.asked else None)
+    return Outcome(
+        collected, run, directory, seconds, interrupted.asked, accuracies, _checkpoints(directory, run)
+    )
+
+
+def command(options: argparse.Namespace) -> int:
+    """Run `train`."""
+    if options.resume is not None:
+        raise SkipscopeError("train --resume is not there yet")
+    if options.lesson is not None:
+        from core.lessons import load_lesson
+
+        found = load_lesson(options.lesson, seed=options.seed)
+        settings, lesson = found.settings, found.name
+    else:
+        settings, lesson = run_settings(options, device.available()[0] != "cpu"), None
+    outcome = train(settings, Path(options.out) if options.out else None, lesson=lesson)
+    if options.json:
+        emit(report(outcome))
+    else:
+        for row in report(outcome)["lanes"]:
+            say(f"{row['name']}: loss {row['loss'][-1]}, held-out accuracy {row['test_accuracy']}")
+    return 130 if outcome.interrupted else 0
+
+
+def report(outcome: Outcome) -> dict[str, Any]:
+    """Return what `train` prints."""
+    run, collected = outcome.run, outcome.collected
+    rows = []
+    for number, lane in enumerate(run.lanes):
+        info = run.infos()[number]
+        rows.append({
+            "name": lane.name, "depth": lane.network.settings.depth, "parameters": info.parameters,
+            "parameters_in_use": lane.parameters_in_use(), "shortcuts": lane.network.shortcuts,
+            "checkpoint": str(outcome.checkpoints[number]) if outcome.checkpoints[number] else None,
+            "diverged_at": lane.diverged_at, "loss": collected.losses[number],
+            "test_accuracy": outcome.accuracies[number] if outcome.accuracies else None,
+            "gradient_norms": _first_and_last(collected.norms[number]),
+            "output_gradient_norms": _first_and_last(collected.outputs[number]),
+        })  # fmt: skip
+    made = {
+        "run": str(outcome.directory) if outcome.directory else None, "device": run.device.type,
+        "images_per_second": run.step * run.batches.batch_size / max(outcome.seconds, 1e-9),
+        "steps": run.step, "lanes": rows,
+    }  # fmt: skip
+    if outcome.interrupted:
+        made["interrupted"] = True
+    return made
+
+
+class _Interrupt:
+    """Turns SIGINT and SIGTERM into a flag, so that no step is torn in the middle."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: list[tuple[int, Any]] = []
+
+    def __enter__(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before.append((number, signal.signal(number, self._ask)))
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before:
+            signal.signal(number, handler)
+
+    def _ask(self, _number: int, _frame: object) -> None:
+        self.asked = True
+
+
+def _reason(collected: Collected) -> SkipscopeError:
+    assert collected.failed is not None
+    return SkipscopeError(collected.failed.notice.text, **collected.failed.notice.values)
+
+
+def _accuracy(run: LiveRun, lane: Lane) -> float:
+    if lane.diverged_at is not None:
+        return float("nan")
+    return evaluate(lane.network, run.batches, len(run.batches.held_out)).accuracy
+
+
+def _checkpoints(directory: Path | None, run: LiveRun) -> tuple[Path | None, ...]:
+    if directory is None:
+        return (None,) * len(run.lanes)
+    from core.records import read_run
+
+    stored = read_run(directory)
+    latest = {row.lane: row.file for row in stored.checkpoints if row.step == run.step}
+    return tuple(directory / "checkpoints" / latest[lane.name] if lane.name in latest else None for lane in run.lanes)
+
+
+def _first_and_last(pair: tuple[list[float], list[float]]) -> dict[str, Any]:
+    return {"first": np.array(pair[0]), "last": np.array(pair[1])}

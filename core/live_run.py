@@ -1,0 +1,197 @@
+"""A run in progress: its lanes on the same batches, the step count, the slices, the record."""
+
+import time
+from collections.abc import Mapping
+
+import numpy as np
+import psutil
+import torch
+
+from core import checkpoint
+from core.batches import Batches
+from core.datasets import Dataset
+from core.messages import LaneInfo, LaneSlice, TrainingSlice
+from core.network import ResidualNetwork
+from core.notices import SkipscopeError
+from core.records import CheckpointKind, RunRecord
+from core.settings import RunSettings
+from core.training import Lane, scheduled
+
+STALE_STEPS = 30  # after so many steps the running statistics (momentum 0.1) hold 4 % of what was before
+
+
+class LiveRun:
+    """Trains lanes in turn; owned by the engine's thread."""
+
+    def __init__(self, settings: RunSettings, dataset: Dataset, device: torch.device) -> None:
+        self.settings = settings
+        self.dataset = dataset
+        self.device = device
+        self.batches = Batches(dataset, settings, device)
+        self.lanes = [Lane(lane, settings, device) for lane in settings.lanes]
+        for lane, asked in zip(self.lanes, settings.lanes, strict=True):
+            if asked.network.classes != len(dataset.class_names):
+                raise SkipscopeError(
+                    "lane {lane} has {classes} classes, but {dataset} has {wanted}; it can predict and "
+                    "explain, not train on it",
+                    lane=lane.name, classes=asked.network.classes, dataset=dataset.name,
+                    wanted=len(dataset.class_names),
+                )  # fmt: skip
+            if asked.checkpoint is not None:
+                self._load(lane, asked.checkpoint)
+        self.step = 0  # steps done
+        self.length = settings.steps or settings.epochs * self.batches.steps_per_epoch
+        self.planned = self.length
+        self.record: RunRecord | None = None
+        self.last_toggle: int | None = None
+        self.speed = 0.0  # images per second, smoothed
+        self._lane_turn = 0
+        self._first_unpublished = 1
+        self._applied: list[int] = []
+        self._batch: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._clock = time.perf_counter()
+        self._process = psutil.Process()
+
+    @property
+    def between_steps(self) -> bool:
+        """Whether every lane has done the same number of steps."""
+        return self._lane_turn == 0
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the planned length is reached."""
+        return self.step >= self.planned
+
+    @property
+    def has_living_lane(self) -> bool:
+        """Whether any lane can still be trained."""
+        return any(lane.diverged_at is None for lane in self.lanes)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether running batch statistics are still from before the last toggle."""
+        return self.last_toggle is not None and self.step - self.last_toggle < STALE_STEPS
+
+    def train_lane(self) -> None:
+        """Train the next lane one step; after the last lane the step is done."""
+        number = self.step + 1
+        if self._batch is None:
+            self._batch = self.batches.batch(number)
+        lane = self.lanes[self._lane_turn]
+        if lane.diverged_at is None:
+            rate = scheduled(lane.learning_rate, self.settings.schedule, number, self.planned)
+            lane.step(number, *self._batch, rate)
+        self._lane_turn = (self._lane_turn + 1) % len(self.lanes)
+        if self._lane_turn == 0:
+            self.step = number
+            self._batch = None
+
+    def resume_clock(self) -> None:
+        """Forget time in which nothing was trained."""
+        self._clock = time.perf_counter()
+
+    def set_strengths(
+        self, lane: int, shortcuts: tuple[float, ...] | None, branches: tuple[float, ...] | None
+    ) -> None:
+        """Set one lane's strengths from the next step on; take the slice before."""
+        self.lanes[lane].set_strengths(shortcuts, branches)
+        self.last_toggle = self.step + 1
+
+    def applied(self, command: int) -> None:
+        """Name a command that is in force from the next step on."""
+        self._applied.append(command)
+
+    @property
+    def must_flush(self) -> bool:
+        """Whether the device's store of readings is full."""
+        return any(lane.is_full for lane in self.lanes)
+
+    @property
+    def unpublished_steps(self) -> int:
+        """Steps done since the last slice."""
+        return self.step - self._first_unpublished + 1
+
+    def take_slice(self) -> TrainingSlice | None:
+        """Return all steps since the last slice, or None; also hands them to the record."""
+        steps = self.unpublished_steps
+        if steps <= 0:
+            return None
+        now = time.perf_counter()
+        measured = steps * self.batches.batch_size / max(now - self._clock, 1e-6)
+        self.speed = measured if not self.speed else 0.8 * self.speed + 0.2 * measured
+        self._clock = now
+        first = self._first_unpublished
+        self._first_unpublished = self.step + 1
+        made = TrainingSlice(
+            first_step=first, steps=steps, lanes=tuple(self._lane_slice(lane, first) for lane in self.lanes),
+            applied=tuple(self._applied), images_per_second=self.speed, memory_bytes=self._memory(),
+        )  # fmt: skip
+        self._applied.clear()
+        if self.record is not None:
+            self.record.append_steps(first, made.lanes)
+        return made
+
+    def infos(self) -> tuple[LaneInfo, ...]:
+        """Say what each lane is."""
+        return tuple(lane_info(lane.name, lane.network, self.settings.image_size) for lane in self.lanes)
+
+    def checkpoint_bytes(self, lane: Lane) -> bytes:
+        """Return a lane's weights, statistics and momentum as a file of ours."""
+        return checkpoint.to_bytes(
+            lane.network, transform=self.dataset.transform(self.settings.image_size),
+            class_names=self.dataset.class_names, step=self.step, dataset=self.dataset.name,
+            momentum=lane.momentum,
+        )  # fmt: skip
+
+    def save(self, kind: CheckpointKind) -> None:
+        """Hand a checkpoint of every lane to the record's writer."""
+        if self.record is not None:
+            files: Mapping[str, bytes] = {lane.name: self.checkpoint_bytes(lane) for lane in self.lanes}
+            self.record.append_checkpoint(self.step, kind, files)
+
+    def _lane_slice(self, lane: Lane, first: int) -> LaneSlice:
+        readings = lane.take_readings()
+        losses = readings.losses
+        bad = np.flatnonzero(~np.isfinite(losses))
+        if len(bad):  # on a GPU the loss is read only here; steps after the first bad one do not count
+            lane.diverged_at = first + int(bad[0])
+            losses = losses[: bad[0] + 1]
+        count = len(losses)
+        return LaneSlice(
+            losses, readings.accuracies[:count], readings.gradient_norms[:count],
+            readings.output_gradients[:count],
+            scheduled(lane.learning_rate, self.settings.schedule, self.step, self.planned),
+            lane.network.shortcuts, lane.network.branches, lane.samples, lane.diverged_at,
+        )  # fmt: skip
+
+    def _memory(self) -> int:
+        if self.device.type == "cuda":
+            return int(torch.cuda.memory_allocated(self.device))
+        return int(self._process.memory_info().rss)
+
+    def _load(self, lane: Lane, path: str) -> None:
+        opened = checkpoint.load(path)
+        if opened.settings != lane.network.settings:
+            raise SkipscopeError(
+                "{path} does not hold the network that lane {lane} asks for", path=path, lane=lane.name
+            )
+        lane.load(opened.state, opened.momentum)
+
+
+def lane_info(name: str, network: ResidualNetwork, image_size: int) -> LaneInfo:
+    """Count a network's parameters and the sizes of its blocks' outputs at an input size."""
+    side = image_size
+    if network.settings.stem == "7x7":
+        side = -(-side // 4)  # stride 2, then pooling with stride 2
+    outputs: list[tuple[int, int, int]] = []
+    for shape in network.settings.blocks:
+        side = -(-side // shape.stride)
+        outputs.append((shape.out_channels, side, side))
+    return LaneInfo(
+        name=name, network=network.settings, parameters=_count(network),
+        parameters_per_block=tuple(_count(block) for block in network.blocks), block_outputs=tuple(outputs),
+    )  # fmt: skip
+
+
+def _count(module: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())

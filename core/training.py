@@ -1,0 +1,189 @@
+"""One lane: a network, its momentum, a training step, and what the probes read in it.
+
+A step computes loss and gradients with one `autograd.grad` call that also returns the gradient at
+every block's output; norms are taken fused (`torch._foreach_norm`), the update is torch's fused
+SGD kernel on prebuilt lists. There is no Python work per parameter, and readings stay on the
+device until `take_readings`.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from core.messages import BlockSamples, readonly
+from core.network import ResidualBlock, ResidualNetwork, initialise
+from core.settings import LaneSettings, RunSettings
+
+SAMPLE_EVERY = 20  # steps between readings that cost a pass over the activations
+CAPACITY = 64  # steps of readings kept on the device
+# Squares of float32 gradients below this vanish in a float32 sum, so such norms are taken again in float64.
+TINY = 1e-16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Readings:
+    """What the probes read in consecutive steps of one lane."""
+
+    losses: NDArray[np.float64]  # (steps,)
+    accuracies: NDArray[np.float64]  # (steps,)
+    gradient_norms: NDArray[np.float64]  # (steps, blocks)
+    output_gradients: NDArray[np.float64]  # (steps, blocks)
+
+
+class Lane:
+    """Trains one network. All tensors live on `device`; only the engine's thread may call this."""
+
+    def __init__(self, settings: LaneSettings, run: RunSettings, device: torch.device) -> None:
+        self.name = settings.name
+        self.learning_rate = settings.learning_rate
+        self.device = device
+        self.diverged_at: int | None = None
+        self.samples: BlockSamples | None = None
+        self._momentum_factor = run.momentum
+        self._weight_decay = run.weight_decay
+        self.network = ResidualNetwork(settings.network)
+        initialise(self.network, run.seed)
+        self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network.train()
+        self.momentum = {name: torch.zeros_like(p) for name, p in self.network.named_parameters()}
+        self._blocks = self.network.blocks
+        self._outputs: list[Tensor] = []
+        self._sums: list[list[Tensor]] = []
+        for block in self._blocks:
+            block.probe = self._on_block
+        # float64 where the device has it: norms below 1e-22 would underflow in float32
+        self._wide = torch.float32 if device.type == "mps" else torch.float64
+        width = 2 + 2 * len(self._blocks)
+        self._readings = torch.zeros(CAPACITY, width, dtype=self._wide, device=device)
+        self._filled = 0
+        self.set_strengths(settings.shortcuts, settings.branches)
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks."""
+        return len(self._blocks)
+
+    def load(self, state: dict[str, Tensor], momentum: dict[str, Tensor] | None = None) -> None:
+        """Take weights and statistics (and momentum) in place of the present ones."""
+        self.network.load_state_dict(state)
+        for name, buffer in self.momentum.items():
+            buffer.copy_(momentum[name]) if momentum is not None else buffer.zero_()
+
+    def set_strengths(
+        self, shortcuts: tuple[float, ...] | None = None, branches: tuple[float, ...] | None = None
+    ) -> None:
+        """Set strengths from the next step on. What is left out loses its momentum."""
+        self.network.set_strengths(shortcuts, branches)
+        unused = self.network.unused_parameters()
+        for name in unused:
+            self.momentum[name].zero_()
+        used = [(name, p) for name, p in self.network.named_parameters() if name not in unused]
+        self._parameters = [parameter for _, parameter in used]
+        self._buffers = [self.momentum[name] for name, _ in used]
+        self._find_branches([name for name, _ in used])
+
+    def parameters_in_use(self) -> int:
+        """Count of the parameters that take part under the present strengths."""
+        return sum(parameter.numel() for parameter in self._parameters)
+
+    def step(self, number: int, pictures: Tensor, labels: Tensor, learning_rate: float) -> None:
+        """Train on one batch, (N, 3, H, W) and (N,), and keep the readings."""
+        sampling = number % SAMPLE_EVERY == 1
+        self._outputs.clear()
+        self._sums = [] if sampling else self._sums
+        self._sampling = sampling
+        logits = self.network(pictures)
+        loss = F.cross_entropy(logits, labels)
+        row = self._readings[self._filled]
+        self._filled += 1
+        with torch.no_grad():
+            row[0] = loss
+            row[1] = (logits.argmax(1) == labels).sum()
+            row[1] /= len(labels)
+        if self.device.type == "cpu" and not math.isfinite(row[0].item()):
+            row[2:] = math.nan
+            self.diverged_at = number
+            self._outputs.clear()
+            return
+        wanted = self._parameters + self._outputs
+        # materialize_grads: a block with both strengths 0 cuts everything before it off
+        gradients = list(torch.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True))
+        count = len(self._parameters)
+        self._read_norms(row, gradients[:count], gradients[count:])
+        with torch.no_grad():
+            torch._fused_sgd_(  # type: ignore[attr-defined]
+                self._parameters, gradients[:count], self._buffers,
+                weight_decay=self._weight_decay, momentum=self._momentum_factor, lr=learning_rate,
+                dampening=0.0, nesterov=False, maximize=False, is_first_step=False,
+            )  # fmt: skip
+        self._outputs.clear()
+        if sampling:
+            self._take_samples(number)
+
+    def take_readings(self) -> Readings:
+        """Copy the readings since the last call off the device; empties the store."""
+        table = self._readings[: self._filled].detach().to("cpu", torch.float64, copy=True).numpy()
+        self._filled = 0
+        blocks = self.blocks
+        columns = (table[:, 0], table[:, 1], table[:, 2 : 2 + blocks], table[:, 2 + blocks :])
+        return Readings(*(readonly(np.ascontiguousarray(column)) for column in columns))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the readings must be taken before another step."""
+        return self._filled == CAPACITY
+
+    def _find_branches(self, names: list[str]) -> None:
+        """Remember which of the used parameters belong to which block's residual branch."""
+        index = {
+            name: module.index for name, module in self.network.named_modules() if isinstance(module, ResidualBlock)
+        }
+        places, owners = [], []
+        for place, name in enumerate(names):
+            block, _, rest = name.partition(".conv") if ".conv" in name else name.partition(".bn")
+            if block in index and rest:
+                places.append(place)
+                owners.append(index[block])
+        self._branch_places = places
+        self._branch_owners = torch.tensor(owners, dtype=torch.int64, device=self.device)
+
+    @torch.no_grad()
+    def _read_norms(self, row: Tensor, gradients: list[Tensor], outputs: list[Tensor]) -> None:
+        blocks = self.blocks
+        squares = torch.zeros(blocks, dtype=self._wide, device=self.device)
+        if self._branch_places:
+            branch = [gradients[place] for place in self._branch_places]
+            norms = torch.stack(torch._foreach_norm(branch, 2, self._wide))  # type: ignore[attr-defined]
+            squares.index_add_(0, self._branch_owners, norms.square())
+        row[2 : 2 + blocks] = squares.sqrt_()
+        at_output = torch.stack(torch._foreach_norm(outputs))  # type: ignore[attr-defined]
+        if self.device.type == "cpu" and not (TINY < at_output.min().item() <= at_output.max().item() < math.inf):
+            at_output = torch.stack(torch._foreach_norm(outputs, 2, self._wide))  # type: ignore[attr-defined]
+        row[2 + blocks :] = at_output
+
+    def _on_block(self, index: int, x: Tensor, branch: Tensor | None, y: Tensor) -> None:
+        if not self.network.training:
+            return
+        self._outputs.append(y)
+        if self._sampling:
+            with torch.no_grad():
+                ratio = x.new_zeros(()) if branch is None else branch.norm() / x.norm()
+                dead = (y.amax((0, 2, 3)) == 0).float().mean()
+                self._sums.append([ratio, y.mean(), y.std(), dead])
+
+    def _take_samples(self, number: int) -> None:
+        table = torch.stack([torch.stack(row) for row in self._sums]).to("cpu", torch.float64, copy=True).numpy()
+        self._sums = []
+        self.samples = BlockSamples(number, *(readonly(np.ascontiguousarray(column)) for column in table.T))
+
+
+def scheduled(base: float, schedule: str, step: int, steps: int) -> float:
+    """Learning rate of a step, counted from 1; the half cosine ends at the planned length."""
+    if schedule == "cosine":
+        return base * 0.5 * (1 + math.cos(math.pi * min((step - 1) / max(steps, 1), 1.0)))
+    return base

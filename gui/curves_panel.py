@@ -1,0 +1,408 @@
+"""The curves panel: loss, accuracy, gradient profile and gradient history of all lanes.
+
+Events only go into the history. Each `refresh` draws one plot, the one that has waited longest,
+and leaves the panel dirty until all are up to date: painting comes in small bites.
+"""
+
+import math
+from collections.abc import Callable
+from enum import Enum
+from html import escape
+from pathlib import Path
+from typing import TypeAlias
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QColor, QPalette
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QStackedWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.history import READINGS, Reading, RunHistory, write_csv
+from core.messages import Evaluation, LaneInfo, RunStarted, TrainingSlice
+from gui.curves_legend import CurvesLegend, LegendEntry
+from gui.gradient_history import GradientHistory
+from gui.gradient_profile import GradientProfile
+from gui.loss_plot import LossPlot
+from gui.panel import Panel
+from gui.theme import Theme
+from gui.wording import whole
+
+RECENT_STEPS = 500
+_MARK_REACH = 6  # pixels from a mark within which its text is said
+_WINDOWS = (5, 10, 25, 50, 100, 250, 500, 1000)  # steps a smoothed curve averages over
+_SHARE_OF_VIEW = 60  # … the longest that is at most such a part of what is seen
+
+Plot: TypeAlias = LossPlot | GradientProfile | GradientHistory
+StepPlot: TypeAlias = LossPlot | GradientHistory
+
+
+class View(Enum):
+    """What the plots over steps show."""
+
+    ALL = "all"
+    RECENT = "recent"
+    FREE = "free"  # what the user zoomed to
+
+
+class CurvesPanel(Panel):
+    """Four plots of one run under one legend.
+
+    Signals: `said`, a sentence for the status bar (a file was written, or could not be).
+    """
+
+    said = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.history = RunHistory(())
+        self._infos: tuple[LaneInfo, ...] = ()
+        self._view = View.ALL
+        self._waiting: list[Plot] = []
+        self._hover: tuple[Plot, float, float] | None = None
+        self.legend = CurvesLegend(self)
+        self.loss = LossPlot("loss", self)
+        self.accuracy = LossPlot("accuracy", self)
+        self.profile = GradientProfile(self)
+        self.map = GradientHistory(self)
+        self.reading = QComboBox(self)
+        self.log_button = QToolButton(self)
+        self._pages = QStackedWidget(self)
+        self._empty = QLabel(self)
+        self._plots: tuple[Plot, ...] = (self.loss, self.accuracy, self.profile, self.map)
+        self._step_plots: tuple[StepPlot, ...] = (self.loss, self.accuracy, self.map)
+        self._layout()
+        self._connect()
+        self.set_theme(self.theme)
+
+    # ---- events: store only ---------------------------------------------------------------
+
+    def start_run(self, run: RunStarted) -> None:
+        """Forget the last run."""
+        self.history = RunHistory.of(run)
+        self._infos = run.lanes
+        self._view = View.ALL
+        self._hover = None
+        for plot in (self.loss, self.accuracy):
+            plot.start(self.history)
+        for deep in (self.profile, self.map):
+            deep.start(self.history, run.lanes)
+        for right in (self.accuracy, self.map):
+            right.set_axis_width(self.map.names_width())
+        self._await(*self._plots)
+        self._pages.setCurrentWidget(self._empty)
+
+    def add_slice(self, part: TrainingSlice) -> None:
+        """Take in training steps."""
+        self.history.add_slice(part)
+        self._await(*self._plots)
+
+    def add_evaluation(self, evaluation: Evaluation) -> None:
+        """Take in held-out figures."""
+        self.history.add_evaluation(evaluation)
+        self._await(self.loss, self.accuracy)
+
+    def add_marker(self, step: int, lane: int | None, text: str) -> None:
+        """Mark what was done to a lane (None: to all) at a step; `text` is shown as it is."""
+        self.history.add_marker(step, lane, text)
+        self._await(*self._step_plots)
+
+    # ---- drawing --------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Draw the plot that has waited longest."""
+        self._prepare()
+        if self._waiting:
+            self._draw(self._waiting[0])
+        self.dirty = bool(self._waiting)
+
+    def refresh_all(self) -> None:
+        """Draw all that is not up to date, at once."""
+        self._prepare()
+        while self._waiting:
+            self._draw(self._waiting[0])
+        self.dirty = False
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take new colours."""
+        self.theme = theme
+        palette = self.palette()
+        palette.setColor(QPalette.ColorRole.Window, QColor(theme.background))
+        palette.setColor(QPalette.ColorRole.WindowText, QColor(theme.muted))
+        self.setPalette(palette)
+        self._empty.setPalette(palette)
+        self.legend.set_theme(theme)
+        for plot in self._plots:
+            plot.set_theme(theme)
+        self._await(*self._plots)
+        self.refresh_all()
+        self.update()
+
+    def view_all(self) -> None:
+        """Show the whole run, and go on showing it."""
+        self._look(View.ALL)
+
+    def view_recent(self) -> None:
+        """Show the last 500 steps, and go on showing them."""
+        self._look(View.RECENT)
+
+    def set_log(self, log: bool) -> None:
+        """Give the loss a logarithmic axis, or a linear one."""
+        self.loss.set_log(log)
+
+    def set_reading(self, reading: Reading) -> None:
+        """Choose what the gradient plots show."""
+        self.reading.setCurrentIndex(READINGS.index(reading))
+        self.profile.reading = self.map.reading = reading
+        self._await(self.profile, self.map)
+        self.refresh_all()
+
+    def export(self, plot: Plot, path: Path) -> None:
+        """Write what a plot shows (loss and accuracy: every step kept in full) as CSV."""
+        path = path if path.suffix else path.with_suffix(".csv")
+        if isinstance(plot, LossPlot):
+            head, rows = self.history.table([info.name for info in self._infos])
+        else:
+            head, rows = plot.table()
+        try:
+            write_csv(path, head, rows)
+        except OSError as error:
+            self.said.emit(
+                self.tr("{path} could not be written: {why}").format(path=path, why=error.strerror)
+            )
+        else:
+            self.said.emit(self.tr("Written: {path}").format(path=path))
+
+    # ---- inside ---------------------------------------------------------------------------
+
+    def _layout(self) -> None:
+        grid_page = QWidget(self)
+        grid = QGridLayout(grid_page)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(4)
+        for number, plot in enumerate(self._plots):
+            grid.addWidget(plot, number // 2, number % 2)
+        for place in (0, 1):
+            grid.setColumnStretch(place, 1)
+            grid.setRowStretch(place, 1)
+        self._empty.setText(self.tr("The curves begin with the first training step."))
+        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._pages.addWidget(self._empty)
+        self._pages.addWidget(grid_page)
+        head = QHBoxLayout()
+        head.setContentsMargins(4, 2, 6, 2)
+        head.addWidget(self.legend, 1)
+        head.addWidget(self.reading)
+        head.addWidget(self.log_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addLayout(head)
+        layout.addWidget(self._pages, 1)
+        self.setAutoFillBackground(True)
+        self.setMinimumSize(440, 300)
+        self._name_controls()
+
+    def _name_controls(self) -> None:
+        self.reading.addItem(self.tr("‖∂L/∂W‖ branch"))
+        self.reading.addItem(self.tr("‖∂L/∂y‖ output"))
+        self.reading.setToolTip(
+            self.tr(
+                "What the gradient plots show of each block: the norm of the gradient of its residual branch's "
+                "parameters, or of the gradient at its output"
+            )
+        )
+        self.reading.setAccessibleName(self.reading.toolTip())
+        self.reading.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        self.loss.log_action.setIconText(self.tr("Log loss"))
+        self.loss.log_action.setToolTip(self.tr("Logarithmic axis for the loss"))
+        self.log_button.setDefaultAction(self.loss.log_action)
+        names = (
+            self.tr("Loss"),
+            self.tr("Accuracy"),
+            self.tr("Gradient profile"),
+            self.tr("Gradient history"),
+        )
+        for plot, name in zip(self._plots, names, strict=True):
+            plot.setAccessibleName(name)
+
+    def _connect(self) -> None:
+        self.loss.log_action.toggled.connect(self.set_log)
+        self.reading.activated.connect(self._on_reading)
+        for plot in self._plots:
+            plot.hovered.connect(self._hovering(plot))
+            plot.left.connect(self._on_left)
+            plot.export_chosen.connect(self._exporting(plot))
+        for step_plot in self._step_plots:
+            step_plot.x_moved.connect(self._on_x_moved)
+            step_plot.view_all_chosen.connect(self.view_all)
+            step_plot.recent_chosen.connect(self.view_recent)
+        self.profile.view_all_chosen.connect(self._on_profile_view_all)
+
+    def _await(self, *plots: Plot) -> None:
+        self._waiting += [plot for plot in plots if plot not in self._waiting]
+        self.mark_dirty()
+
+    def _prepare(self) -> None:
+        """Bring up to date what is cheap: the range of steps, the legend, the page."""
+        if self.history.first_step is None:
+            self._waiting.clear()
+        else:
+            self._pages.setCurrentIndex(1)
+            self._follow()
+        self._show_legend()
+
+    def _draw(self, plot: Plot) -> None:
+        self._waiting.remove(plot)
+        plot.draw()
+        if self._hover is not None and self._hover[0] is plot:
+            self._show_hover()
+
+    def _follow(self) -> None:
+        """Move the range of steps on; in leaps, so that axes are drawn anew but seldom."""
+        first, last = self.history.first_step or 1, self.history.last_step
+        if self._view is View.ALL:
+            self._show_steps(first - 1.0, first - 1.0 + _leap(last - first + 1))
+        elif self._view is View.RECENT:
+            edge = max(math.ceil(last / 50) * 50, first + RECENT_STEPS - 1)
+            self._show_steps(float(edge - RECENT_STEPS), float(edge))
+
+    def _show_steps(self, low: float, high: float) -> None:
+        if self.loss.x_range == (low, high) == self.map.x_range == self.accuracy.x_range:
+            return
+        wanted = (high - low) / _SHARE_OF_VIEW
+        averaged = max((size for size in _WINDOWS if size <= wanted), default=_WINDOWS[0])
+        for plot in self._step_plots:
+            plot.set_x_range(low, high)
+        self.loss.averaged = self.accuracy.averaged = averaged
+        self._await(*self._step_plots)
+
+    def _look(self, view: View) -> None:
+        self._view = view
+        self.loss.follows_y = self.accuracy.follows_y = True
+        self._await(*self._step_plots)
+        self.refresh_all()
+
+    def _show_legend(self) -> None:
+        entries = tuple(
+            LegendEntry(info.name, self._about(lane), self._alarm(lane))
+            for lane, info in enumerate(self._infos)
+        )
+        note = self.tr("line: mean of {count} steps · symbol: held-out").format(count=self.loss.averaged)
+        if self.history.has_stale:
+            note += self.tr(" · hollow: batch statistics from before a toggle")
+        self.legend.show_lanes(entries, note if entries else "")
+
+    def _about(self, lane: int) -> str:
+        network = self._infos[lane].network
+        text = self.tr("{depth} layers").format(depth=network.depth)
+        strengths = self.history.lanes[lane].shortcuts
+        if not strengths:
+            return text
+        kept = sum(strength > 0 for strength in strengths)
+        return text + self.tr(", {kept} of {all} shortcuts").format(kept=kept, all=len(strengths))
+
+    def _alarm(self, lane: int) -> str:
+        step = self.history.lanes[lane].diverged_at
+        return "" if step is None else self.tr("diverged at {step}").format(step=whole(step))
+
+    # ---- hover ----------------------------------------------------------------------------
+
+    def _hovering(self, plot: Plot) -> Callable[[float, float], None]:
+        def on_hover(x: float, y: float) -> None:
+            self._clear_hover()
+            self._hover = (plot, x, y)
+            self._show_hover()
+
+        return on_hover
+
+    def _on_left(self) -> None:
+        self._clear_hover()
+        self._hover = None
+
+    def _clear_hover(self) -> None:
+        if self._hover is not None:
+            self._hover[0].show_readout("", 0.0)
+            if self._hover[0] is self.profile:
+                self.profile.show_cross(None)
+            else:
+                for plot in self._step_plots:
+                    plot.show_cross(None)
+
+    def _show_hover(self) -> None:
+        """Read out what lies under the mouse; crosses of linked plots stand at the same step."""
+        if self._hover is None or self.history.first_step is None:
+            return
+        plot, x, y = self._hover
+        if plot is self.profile:
+            plot.show_cross(x)
+            lines = [self._lane_line(lane, plot.words(lane, x)) for lane in range(len(self._infos))]
+            plot.show_readout("<br>".join(lines), x)
+            return
+        step = min(max(round(x), self.history.first_step), self.history.last_step)
+        for step_plot in self._step_plots:
+            step_plot.show_cross(step)
+        plot.show_readout("<br>".join(self._step_lines(plot, step, y)), step)
+
+    def _step_lines(self, plot: Plot, step: int, y: float) -> list[str]:
+        lines = [self.tr("step {step}").format(step=whole(step))]
+        if isinstance(plot, LossPlot):
+            lines += [self._lane_line(lane, plot.words(lane, step)) for lane in range(len(self._infos))]
+        elif isinstance(plot, GradientHistory):
+            lines.append(self._lane_line(plot.lane_at(y), plot.words(step, y)))
+        reach = _MARK_REACH * plot.pixel_width()
+        for marker in self.history.markers_between(step - reach, step + reach)[:4]:
+            text = self.tr("{step}: {text}").format(step=whole(marker.step), text=marker.text)
+            lines.append(escape(text) if marker.lane is None else self._lane_line(marker.lane, text))
+        for lane in range(len(self._infos)):
+            ended = self.history.lanes[lane].diverged_at
+            if ended is not None and abs(ended - step) <= reach:
+                lines.append(self._lane_line(lane, self._alarm(lane)))
+        return lines
+
+    def _lane_line(self, lane: int, text: str) -> str:
+        color = self.theme.lane_color(lane).name()
+        return f"<b style='color:{color}'>{escape(self._infos[lane].name)}</b> {escape(text)}"
+
+    # ---- slots ----------------------------------------------------------------------------
+
+    def _on_x_moved(self, low: float, high: float) -> None:
+        self._view = View.FREE
+        self._show_steps(low, high)
+        self.refresh_all()
+
+    def _on_profile_view_all(self) -> None:
+        self.profile.view_all()
+        self._await(self.profile)
+        self.refresh_all()
+
+    def _on_reading(self, index: int) -> None:
+        self.set_reading(READINGS[index])
+
+    def _exporting(self, plot: Plot) -> Callable[[], None]:
+        def on_export() -> None:
+            dialog = QFileDialog(self, self.tr("Export CSV"))
+            dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+            dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+            dialog.setNameFilter(self.tr("Tables (*.csv)"))
+            dialog.setDefaultSuffix("csv")
+            dialog.fileSelected.connect(lambda name: self.export(plot, Path(name)))
+            dialog.open()
+
+        return on_export
+
+
+def _leap(steps: int) -> float:
+    """The next round number of steps that holds so many."""
+    if steps <= 20:
+        return 20.0
+    unit = max(10 ** math.floor(math.log10(steps)) // 4, 5)
+    return float(math.ceil(steps / unit) * unit)

@@ -1,0 +1,135 @@
+"""What was asked, what was answered, and how old that is; no widgets.
+
+Of browse requests and of explain requests only the one sent last is listened to.
+"""
+
+from dataclasses import replace
+
+from core.messages import (
+    BrowsePictures,
+    Explain,
+    Explanation,
+    Failed,
+    OwnPicture,
+    PicturePage,
+    RunStarted,
+    TrainingSlice,
+)
+
+LANES = "lanes"  # the source that is no reference
+Strengths = tuple[float, ...]
+
+
+class PictureState:
+    """The panel's side of the conversation with the engine."""
+
+    def __init__(self) -> None:
+        self.run: RunStarted | None = None
+        self.step: int | None = None  # that the lanes have come to
+        self.chosen: int | OwnPicture | None = None
+        self.browse: BrowsePictures | None = None  # waiting for its page
+        self.explain: Explain | None = None  # waiting for its whole answer
+        self.explanation: Explanation | None = None
+        self.explained: Explain | None = None  # what `explanation` answers
+        self.page_step: int | None = None  # of the predictions that came last
+        self._strengths: tuple[Strengths, ...] = ()
+
+    # ---- the run --------------------------------------------------------------------------
+
+    def start(self, run: RunStarted) -> bool:
+        """Begin a new run; return whether its held-out pictures are the same as before."""
+        before = self.run
+        same = before is not None and (before.settings.dataset, before.settings.image_size, before.held_out) == (
+            run.settings.dataset,
+            run.settings.image_size,
+            run.held_out,
+        )
+        self.run, self.step, self.page_step = run, 0, None
+        self._strengths = tuple(lane.shortcuts for lane in run.settings.lanes)
+        self.browse = self.explain = None
+        if isinstance(self.chosen, int) and not same:
+            self.chosen = None
+        self.forget_answer()
+        return same
+
+    def take_slice(self, event: TrainingSlice) -> bool:
+        """Keep step and strengths; return whether that makes what is shown older."""
+        self.step = event.first_step + event.steps - 1
+        self._strengths = tuple(lane.shortcuts for lane in event.lanes)
+        return self.page_step is not None or self.explanation is not None
+
+    @property
+    def lane_names(self) -> tuple[str, ...]:
+        """The lanes' names."""
+        return () if self.run is None else tuple(lane.name for lane in self.run.lanes)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The data set's classes."""
+        return () if self.run is None else self.run.class_names
+
+    # ---- asking ---------------------------------------------------------------------------
+
+    def ask_page(self, request: BrowsePictures) -> BrowsePictures:
+        """Note the page that is waited for."""
+        self.browse = request
+        return request
+
+    def ask(self, request: Explain) -> Explain:
+        """Note the explanation that is waited for."""
+        self.explain = request
+        return request
+
+    def asked_by_hand(self) -> bool:
+        """Whether a person waits for an explanation."""
+        return self.explain is not None and not self.explain.automatic
+
+    def again(self) -> Explain | None:
+        """Return the request that refreshes what is shown, if the lanes' weights have changed since."""
+        if self.explain is not None or self.explained is None or self.explanation is None:
+            return None
+        moved = self.step is not None and self.step > (self.explanation.step or 0)
+        if self.explained.source != LANES or not (moved or self.toggled()):
+            return None
+        fresh = Explain(self.explained.picture, self.explained.method, self.explained.target)
+        return self.ask(replace(fresh, automatic=True))
+
+    def toggled(self) -> bool:
+        """Whether the lanes' shortcuts are no longer those of the explanation."""
+        if self.explanation is None or self.explanation.step is None:
+            return False
+        shown = tuple(network.shortcuts for network in self.explanation.networks)
+        return bool(self._strengths) and shown != self._strengths
+
+    # ---- answers --------------------------------------------------------------------------
+
+    def take_page(self, page: PicturePage) -> bool:
+        """Return whether this is the page that is waited for."""
+        if self.browse is None or page.request != self.browse.id:
+            return False
+        self.browse = None
+        self.page_step = page.step
+        return True
+
+    def take_answer(self, answer: Explanation) -> bool:
+        """Keep an explanation if it is the one that is waited for; a coarse one will be followed by a finer."""
+        if self.explain is None or answer.request != self.explain.id:
+            return False
+        self.explanation, self.explained = answer, self.explain
+        if answer.done:
+            self.explain = None
+        return True
+
+    def fail(self, event: Failed) -> bool:
+        """Stop waiting for what could not be done; return whether it was waited for."""
+        if self.browse is not None and event.request == self.browse.id:
+            self.browse = None
+            return True
+        if self.explain is not None and event.request == self.explain.id:
+            self.explain = None
+            return True
+        return False
+
+    def forget_answer(self) -> None:
+        """Forget the explanation: another picture, source or run."""
+        self.explanation = self.explained = None
