@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from core.messages import Evaluation, FloatArray, LaneSlice, RunStarted, TrainingSlice
 from core.pyramid import BAD, GOOD, HIGH, LOW, SUM, Pyramid
 
+Cell: TypeAlias = float | int | str  # of a table
 Quantity: TypeAlias = Literal["loss", "accuracy"]
 Reading: TypeAlias = Literal["gradient_norms", "output_gradients"]
 READINGS: tuple[Reading, ...] = ("gradient_norms", "output_gradients")
@@ -74,8 +75,9 @@ class LaneHistory:
         if len(part.losses) == 0:
             return
         self.scalars.add(np.column_stack((part.losses, part.accuracies)))
+        arrays = {"gradient_norms": part.gradient_norms, "output_gradients": part.output_gradients}
         for reading in READINGS:
-            norms: FloatArray = getattr(part, reading)
+            norms = arrays[reading]
             self.norms[reading].add(norms)
             self.latest[reading] = norms[-1].copy()  # a view would keep the whole slice alive
 
@@ -98,6 +100,7 @@ class RunHistory:
         self.first_step: int | None = None  # the first there is: a resumed run may begin later than 1
         self.last_step = 0
         self.markers: list[Marker] = []  # by step
+        self.evaluations = 0  # ever taken in
         self._evaluation_steps: list[int] = []
         self._stale: list[bool] = []
 
@@ -122,6 +125,7 @@ class RunHistory:
         """Take in held-out figures; asked for twice at one step, the later ones count."""
         if self._evaluation_steps and evaluation.step <= self._evaluation_steps[-1]:
             self._forget_evaluations(evaluation.step)
+        self.evaluations += 1
         self._evaluation_steps.append(evaluation.step)
         self._stale.append(evaluation.stale is not None)
         for lane, figures in zip(self.lanes, evaluation.lanes, strict=True):
@@ -212,25 +216,20 @@ class RunHistory:
         low = bisect_left(self.markers, first, key=lambda marker: marker.step)
         return self.markers[low : bisect_right(self.markers, last, key=lambda marker: marker.step)]
 
-    def table(self, names: Sequence[str]) -> tuple[list[str], Iterable[Sequence[float | int | str]]]:
+    def table(self, names: Sequence[str]) -> tuple[list[str], Iterable[Sequence[Cell]]]:
         """Head and rows of all steps kept in full, held-out figures where there are any."""
-        head = ["step"]
-        for name in names:
-            head += [f"{name} {what}" for what in ("loss", "accuracy", "held-out loss", "held-out accuracy")]
         oldest = max((lane.scalars.oldest for lane in self.lanes), default=0)
-        steps = range(oldest + self._origin, self.last_step + 1)
-        return head, (self._table_row(step) for step in steps)
-
-    def _table_row(self, step: int) -> list[float | int | str]:
-        place = bisect_left(self._evaluation_steps, step)
-        evaluated = place < len(self._evaluation_steps) and self._evaluation_steps[place] == step
-        row: list[float | int | str] = [step]
-        for number, lane in enumerate(self.lanes):
+        steps = list(range(oldest + self._origin, self.last_step + 1))
+        head, columns = ["step"], [list[Cell](steps)]
+        for lane, name in zip(self.lanes, names, strict=True):
+            head += [f"{name} {what}" for what in ("loss", "accuracy", "held-out loss", "held-out accuracy")]
+            columns += [
+                _column(values, len(steps)) for values in lane.scalars.values(oldest, self.last_step).T
+            ]
             for quantity in _COLUMN:
-                value = self.value(number, quantity, step)
-                row.append("" if value is None else value[0])
-            row += [lane.evaluated[quantity][place] if evaluated else "" for quantity in _COLUMN]
-        return row
+                known = dict(zip(self._evaluation_steps, lane.evaluated[quantity], strict=True))
+                columns.append([known.get(step, "") for step in steps])
+        return head, zip(*columns, strict=True)
 
     @property
     def has_stale(self) -> bool:
@@ -250,7 +249,13 @@ class RunHistory:
         return first - self._origin, last + 1 - self._origin
 
 
-def write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[float | int | str]]) -> None:
+def _column(values: Iterable[float], length: int) -> list[Cell]:
+    """Values of a lane that may have stopped early."""
+    known: list[Cell] = [float(value) for value in values]
+    return known + [""] * (length - len(known))
+
+
+def write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
     """Write a table; raises OSError where the file cannot be written."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

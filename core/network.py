@@ -84,7 +84,10 @@ class ResidualBlock(nn.Module):
         alpha, lam = self.branch_strength, self.shortcut_strength
         if branch is None and shortcut is None:
             height, width = (-(-side // self.stride) for side in x.shape[2:])
-            return x.new_zeros(x.shape[0], self.out_channels, height, width)
+            # a leaf that gradients reach, so that probes can ask for the gradient here as elsewhere
+            return x.new_zeros(
+                (x.shape[0], self.out_channels, height, width), requires_grad=torch.is_grad_enabled()
+            )
         if shortcut is None:
             assert branch is not None
             return branch if alpha == 1 else branch * alpha
@@ -106,6 +109,11 @@ class ResidualNetwork(nn.Module):
     def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
         self.settings = settings
+        # WORKAROUND: on a CPU, the backward pass of a channels-last convolution with fewer channels
+        # than a vector holds writes past its buffer (torch 2.14.1, oneDNN, width 4, one thread:
+        # "corrupted double-linked list"). 16 fills AVX-512; below it plain order is as fast.
+        wide = settings.width % 16 == 0
+        self.memory_format = torch.channels_last if wide else torch.contiguous_format
         shapes = settings.blocks
         imagenet_stem = settings.stem == "7x7"
         self.conv1 = _conv(3, settings.width, 7 if imagenet_stem else 3, 2 if imagenet_stem else 1, settings)
@@ -153,6 +161,7 @@ class ResidualNetwork(nn.Module):
             block.branch_strength = float(strength)
 
     def forward(self, x: Tensor) -> Tensor:
+        x = x.contiguous(memory_format=self.memory_format)
         x = self.maxpool(self.act1(self.bn1(self.conv1(x))))  # (N, width, H, W)
         for stage in range(1, len(self.settings.stages) + 1):
             x = getattr(self, f"layer{stage}")(x)

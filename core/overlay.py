@@ -19,6 +19,9 @@ Pixels: TypeAlias = NDArray[np.uint8]
 
 # Of |a|: the one percent above it takes the end colours, so that a single pixel cannot hide the rest.
 PERCENTILE = 99.0
+# The first part of each colour table is left out: it has hardly any colour, and how little a pixel
+# matters is said by the opacity already.
+PALE = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,8 @@ def draw(
     if scale is None:
         scale = scale_of([attribution])
     shares = _shares(np.where(finite, values, 0.0), scale, look.sign)
-    place = (shares + 1) / 2 if look.sign == "both" else shares
+    depth = PALE + (1 - PALE) * np.abs(shares)  # from the beginning of the colours to their end
+    place = (1 + np.copysign(depth, shares)) / 2 if look.sign == "both" else depth
     colors = table[np.rint(place * 255).astype(np.intp)].astype(np.float64)
     alpha = (look.opacity * np.sqrt(np.abs(shares)))[..., None]
     rgba = np.full((*values.shape, 4), 255, np.uint8)
@@ -104,11 +108,13 @@ def _notice(values: FloatArray, finite: NDArray[np.bool_], shares: FloatArray, s
         return Notice("no number of this map is finite")
     broken = int(finite.size - finite.sum())
     if broken:
-        return Notice("{count} numbers of this map are not finite; they are left bare", {"count": broken})
+        return Notice("left bare, as not finite: {count} of the map's numbers", {"count": broken})
     if not values.any():
         return Notice("this map is zero everywhere")
     if values.size > 1 and np.ptp(values) == 0:
         return Notice("this map has the same value everywhere")
     if not shares.any():
-        return Notice("nothing in this map is positive" if sign == "positive" else "nothing in this map is negative")
+        return Notice(
+            "nothing in this map is positive" if sign == "positive" else "nothing in this map is negative"
+        )
     return None

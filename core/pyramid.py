@@ -20,7 +20,7 @@ CHUNK = 4096  # steps taken in at once; bounds what the buffers need beyond thei
 ROWS_PER_BIN = 4  # a query reads at most so many rows for each bin it returns
 
 LOW, HIGH, BAD, SUM, GOOD = range(5)
-_HUGE = 1e300  # finite values are summed up to here, so that sums stay finite
+_HUGE = 1e290  # finite values are summed up to here, so that sums stay finite
 
 
 @dataclass(frozen=True, slots=True, eq=False)

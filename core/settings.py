@@ -266,6 +266,13 @@ def twins(network: NetworkSettings, learning_rate: float = 0.05) -> tuple[LaneSe
     return lane("A", network, 1.0, learning_rate), lane("B", network, 0.0, learning_rate)
 
 
+def default_run(accelerator: bool) -> RunSettings:
+    """Twins of the article's network: width 64 on an accelerator; 16, in small batches, without one."""
+    if accelerator:
+        return RunSettings(lanes=twins(NetworkSettings(width=64)), batch_size=128)
+    return RunSettings(lanes=twins(NetworkSettings(width=16)), batch_size=32)
+
+
 def to_json(settings: RunSettings | NetworkSettings) -> dict[str, Any]:
     """Turn settings into plain JSON values."""
     return dataclasses.asdict(settings)

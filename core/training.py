@@ -48,7 +48,7 @@ class Lane:
         self._weight_decay = run.weight_decay
         self.network = ResidualNetwork(settings.network)
         initialise(self.network, run.seed)
-        self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network.to(device, memory_format=self.network.memory_format)  # type: ignore[call-overload]
         self.network.train()
         self.momentum = {name: torch.zeros_like(p) for name, p in self.network.named_parameters()}
         self._blocks = self.network.blocks

@@ -11,6 +11,7 @@ Ticks: TypeAlias = list[list[tuple[float, str]]]
 
 _STEP_ROOM = 74.0  # pixels one label needs beside its neighbour
 _LEVEL_ROOM = 26.0  # pixels one label needs above its neighbour
+_LINE_ROOM = 12.0  # pixels between unlabelled lines
 _PLAIN_DECADES = (-3.0, 4.5)  # within these, 0.01 reads better than a power of ten
 
 
@@ -55,7 +56,8 @@ def decade_ticks(low: float, high: float, pixels: float) -> Ticks:
     ]
     if stride == 1:
         return [major + _between(low, high, (2, 5), "{:g}" if pixels > 78 * span else ""), []]
-    return [major, [(float(decade), "") for decade in decades if decade % stride and stride <= 10]]
+    lines = decades if pixels > _LINE_ROOM * span else ()
+    return [major, [(float(decade), "") for decade in lines if decade % stride]]
 
 
 def _between(low: float, high: float, factors: tuple[int, ...], text: str) -> list[tuple[float, str]]:

@@ -1,15 +1,85 @@
-"""What a person drops or pastes: pictures become 8-bit RGB, other files are told apart by name."""
+"""Pictures a person brings along: dropped, pasted or opened, they become 8-bit RGB.
 
+One picture is read in the GUI thread: the loader's limits keep that short.
+"""
+
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import QMimeData, Qt
-from PySide6.QtGui import QImage, QPainter
+from PySide6.QtCore import QMimeData, QObject, Qt, Signal
+from PySide6.QtGui import QGuiApplication, QImage, QPainter
+from PySide6.QtWidgets import QFileDialog, QWidget
 
-from core.messages import OwnPicture, readonly
-from core.pictures import MAX_PIXELS, Picture, PictureError, load_picture
+from core.messages import readonly
+from core.pictures import MAX_PIXELS, SUFFIXES, Picture, PictureError, load_picture
+from gui.wording import say
 
 CHECKPOINTS = (".pt", ".pth", ".safetensors")
+
+
+class BroughtPicture(QObject):
+    """Makes pictures of what is brought.
+
+    Signals: `picture` (core.pictures.Picture); `checkpoint` (path) where it is a weights file;
+    `refused` (one line) where nothing can be made of it.
+    """
+
+    picture = Signal(object)
+    checkpoint = Signal(str)
+    refused = Signal(str)
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._window = parent
+
+    def take(self, mime: QMimeData) -> None:
+        """Take what was dropped or pasted: a file if there is one, else the picture itself."""
+        if paths := local_files(mime):
+            self.take_files(paths)
+        elif mime.hasImage():
+            self._offer(lambda: picture_from_image(QImage(mime.imageData()), self.tr("pasted picture")))
+        else:
+            self.refused.emit(self.tr("There is no picture in it"))
+
+    def take_files(self, paths: list[str]) -> None:
+        """Take one file; of several none is better than another."""
+        if len(paths) == 1:
+            self.take_file(paths[0])
+        else:
+            self.refused.emit(self.tr("One picture at a time, please"))
+
+    def take_file(self, path: str) -> None:
+        """Take a picture or a weights file."""
+        if Path(path).suffix.lower() in CHECKPOINTS:
+            self.checkpoint.emit(path)
+        else:
+            self._offer(lambda: load_picture(path))
+
+    def paste(self) -> None:
+        """Take what is in the clipboard."""
+        self.take(QGuiApplication.clipboard().mimeData())
+
+    def choose_file(self) -> QFileDialog:
+        """Let a picture be chosen; the window goes on meanwhile."""
+        dialog = QFileDialog(self._window, self.tr("Open picture"))
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        patterns = " ".join(f"*{suffix}" for suffix in sorted(SUFFIXES))
+        dialog.setNameFilters(
+            [self.tr("Pictures ({patterns})").format(patterns=patterns), self.tr("All files (*)")]
+        )
+        dialog.fileSelected.connect(self.take_file)
+        dialog.open()
+        return dialog
+
+    def _offer(self, read: Callable[[], Picture]) -> None:
+        try:
+            picture = read()
+        except PictureError as error:
+            self.refused.emit(say(error.notice))
+        else:
+            self.picture.emit(picture)
 
 
 def is_welcome(mime: QMimeData) -> bool:
@@ -22,32 +92,17 @@ def local_files(mime: QMimeData) -> list[str]:
     return [url.toLocalFile() for url in mime.urls() if url.isLocalFile()]
 
 
-def is_checkpoint(path: str) -> bool:
-    """Whether the name is that of a weights file."""
-    return Path(path).suffix.lower() in CHECKPOINTS
-
-
-def from_file(path: str) -> Picture:
-    """Read one picture; raise PictureError with the reason if that cannot be done."""
-    return load_picture(path)
-
-
-def from_image(image: QImage, name: str) -> Picture:
-    """Take a picture out of the clipboard; transparent parts are shown on white, as in a file."""
+def picture_from_image(image: QImage, name: str) -> Picture:
+    """Turn an image into 8-bit RGB; transparent parts are shown on white, as in a file."""
     if image.isNull():
-        raise PictureError("{name} holds no picture", name=name)
+        raise PictureError("{name} is empty", name=name)
     if image.width() * image.height() > MAX_PIXELS:
         raise PictureError("{name} has more than {most} million pixels", name=name, most=MAX_PIXELS // 10**6)
-    flat = QImage(image.width(), image.height(), QImage.Format.Format_RGB888)
+    flat = QImage(image.size(), QImage.Format.Format_RGB888)
     flat.fill(Qt.GlobalColor.white)
     painter = QPainter(flat)
-    painter.drawImage(flat.rect(), image)  # by rectangle: an image's own pixel ratio plays no part
+    painter.drawImage(flat.rect(), image)  # into a rectangle: its own pixel ratio plays no part
     painter.end()
     lines = np.frombuffer(flat.constBits(), np.uint8).reshape(flat.height(), flat.bytesPerLine())
     pixels = lines[:, : 3 * flat.width()].reshape(flat.height(), flat.width(), 3).copy()
     return Picture(name, readonly(pixels))
-
-
-def own(picture: Picture) -> OwnPicture:
-    """Make the request's picture."""
-    return OwnPicture(picture.name, picture.pixels)

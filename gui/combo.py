@@ -24,11 +24,16 @@ def add_explained(combo: QComboBox, text: str, data: Any, explain: str) -> None:
     combo.setItemData(combo.count() - 1, explain, Qt.ItemDataRole.ToolTipRole)
 
 
-def fill(combo: QComboBox, rows: Sequence[Row]) -> None:
-    """Exchange the rows without a signal; what was chosen stays chosen where it is still offered."""
-    before = combo.currentData()
+def fill(combo: QComboBox, rows: Sequence[Row], chosen: Any) -> None:
+    """Exchange the rows without a signal and choose one; the first where there is no such row."""
     with QSignalBlocker(combo):
         combo.clear()
         for text, data in rows:
             combo.addItem(text, data)
-        combo.setCurrentIndex(max(0, combo.findData(before)))
+        combo.setCurrentIndex(max(0, combo.findData(chosen)))
+
+
+def offer_classes(combo: QComboBox, none: str, names: Sequence[str]) -> None:
+    """Offer *none* (data None) and the classes (data: their number); nothing changes for the same names."""
+    if [combo.itemText(row) for row in range(combo.count())] != [none, *names]:
+        fill(combo, [(none, None), *((name, number) for number, name in enumerate(names))], None)

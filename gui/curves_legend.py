@@ -13,6 +13,7 @@ from gui.theme import LIGHT, Theme
 _LINE = 26
 _SPACE = 5
 _BETWEEN = 12
+_ANY = 1000  # wider than any text
 _LEAST_NOTE = 110  # pixels; a shorter piece of the note says nothing
 
 
@@ -86,21 +87,25 @@ class CurvesLegend(QWidget):
 
     def _most_name(self, metrics: QFontMetrics) -> int:
         """The widest a text may be for all to fit."""
-        for most in (1000, *range(200, 20, -10)):
-            if self._width(metrics, about=False, most=most) <= self.width():
-                return most
-        return 20
+        if self._width(metrics, about=False) <= self.width():
+            return _ANY
+        fitting = (most for most in range(200, 20, -10) if self._fits(metrics, most))
+        return next(fitting, 20)
+
+    def _fits(self, metrics: QFontMetrics, most: int) -> bool:
+        return self._width(metrics, about=False, most=most) <= self.width()
 
     def _parts(self, entry: LegendEntry, with_about: bool) -> list[tuple[str, str]]:
         theme = self._theme
         parts = [(entry.name, theme.text), (entry.about if with_about else "", theme.muted)]
         return [(text, color) for text, color in (*parts, (entry.alarm, theme.warning)) if text]
 
-    def _width(self, metrics: QFontMetrics, *, about: bool, most: int = 1000) -> int:
+    def _width(self, metrics: QFontMetrics, *, about: bool, most: int = _ANY) -> int:
         total = _SPACE
         for entry in self._entries:
             words = [
-                min(metrics.horizontalAdvance(text), most) + _SPACE for text, _ in self._parts(entry, about)
+                min(int(metrics.horizontalAdvance(text)), most) + _SPACE
+                for text, _ in self._parts(entry, about)
             ]
             total += _LINE + _SPACE + sum(words) + _BETWEEN
         return total
@@ -121,4 +126,4 @@ class CurvesLegend(QWidget):
         painter.setPen(QColor(color))
         baseline = (self.height() + metrics.ascent() - metrics.descent()) / 2
         painter.drawText(QPointF(x, baseline), text)
-        return metrics.horizontalAdvance(text) + _SPACE
+        return int(metrics.horizontalAdvance(text)) + _SPACE

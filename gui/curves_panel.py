@@ -7,9 +7,7 @@ and leaves the panel dirty until all are up to date: painting comes in small bit
 import math
 from collections.abc import Callable
 from enum import Enum
-from html import escape
 from pathlib import Path
-from typing import TypeAlias
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor, QPalette
@@ -28,6 +26,7 @@ from PySide6.QtWidgets import (
 
 from core.history import READINGS, Reading, RunHistory, write_csv
 from core.messages import Evaluation, LaneInfo, RunStarted, TrainingSlice
+from gui.curves_hover import CurvesHover, Plot, StepPlot
 from gui.curves_legend import CurvesLegend, LegendEntry
 from gui.gradient_history import GradientHistory
 from gui.gradient_profile import GradientProfile
@@ -37,12 +36,8 @@ from gui.theme import Theme
 from gui.wording import whole
 
 RECENT_STEPS = 500
-_MARK_REACH = 6  # pixels from a mark within which its text is said
 _WINDOWS = (5, 10, 25, 50, 100, 250, 500, 1000)  # steps a smoothed curve averages over
 _SHARE_OF_VIEW = 60  # … the longest that is at most such a part of what is seen
-
-Plot: TypeAlias = LossPlot | GradientProfile | GradientHistory
-StepPlot: TypeAlias = LossPlot | GradientHistory
 
 
 class View(Enum):
@@ -67,7 +62,6 @@ class CurvesPanel(Panel):
         self._infos: tuple[LaneInfo, ...] = ()
         self._view = View.ALL
         self._waiting: list[Plot] = []
-        self._hover: tuple[Plot, float, float] | None = None
         self.legend = CurvesLegend(self)
         self.loss = LossPlot("loss", self)
         self.accuracy = LossPlot("accuracy", self)
@@ -79,6 +73,7 @@ class CurvesPanel(Panel):
         self._empty = QLabel(self)
         self._plots: tuple[Plot, ...] = (self.loss, self.accuracy, self.profile, self.map)
         self._step_plots: tuple[StepPlot, ...] = (self.loss, self.accuracy, self.map)
+        self._hover = CurvesHover(self._step_plots)
         self._layout()
         self._connect()
         self.set_theme(self.theme)
@@ -88,9 +83,9 @@ class CurvesPanel(Panel):
     def start_run(self, run: RunStarted) -> None:
         """Forget the last run."""
         self.history = RunHistory.of(run)
+        self._hover.start(self.history, run.lanes)
         self._infos = run.lanes
         self._view = View.ALL
-        self._hover = None
         for plot in (self.loss, self.accuracy):
             plot.start(self.history)
         for deep in (self.profile, self.map):
@@ -199,6 +194,7 @@ class CurvesPanel(Panel):
         self._pages.addWidget(grid_page)
         head = QHBoxLayout()
         head.setContentsMargins(4, 2, 6, 2)
+        head.setSpacing(8)
         head.addWidget(self.legend, 1)
         head.addWidget(self.reading)
         head.addWidget(self.log_button)
@@ -216,8 +212,8 @@ class CurvesPanel(Panel):
         self.reading.addItem(self.tr("‖∂L/∂y‖ output"))
         self.reading.setToolTip(
             self.tr(
-                "What the gradient plots show of each block: the norm of the gradient of its residual branch's "
-                "parameters, or of the gradient at its output"
+                "What the gradient plots show of each block: the norm of the gradient of its residual "
+                "branch's parameters, or of the gradient at its output"
             )
         )
         self.reading.setAccessibleName(self.reading.toolTip())
@@ -239,7 +235,7 @@ class CurvesPanel(Panel):
         self.reading.activated.connect(self._on_reading)
         for plot in self._plots:
             plot.hovered.connect(self._hovering(plot))
-            plot.left.connect(self._on_left)
+            plot.left.connect(self._hover.clear)
             plot.export_chosen.connect(self._exporting(plot))
         for step_plot in self._step_plots:
             step_plot.x_moved.connect(self._on_x_moved)
@@ -263,8 +259,7 @@ class CurvesPanel(Panel):
     def _draw(self, plot: Plot) -> None:
         self._waiting.remove(plot)
         plot.draw()
-        if self._hover is not None and self._hover[0] is plot:
-            self._show_hover()
+        self._hover.renew(plot)
 
     def _follow(self) -> None:
         """Move the range of steps on; in leaps, so that axes are drawn anew but seldom."""
@@ -308,69 +303,14 @@ class CurvesPanel(Panel):
         if not strengths:
             return text
         kept = sum(strength > 0 for strength in strengths)
-        return text + self.tr(", {kept} of {all} shortcuts").format(kept=kept, all=len(strengths))
+        return text + self.tr(", {kept}/{all} shortcuts").format(kept=kept, all=len(strengths))
 
     def _alarm(self, lane: int) -> str:
         step = self.history.lanes[lane].diverged_at
         return "" if step is None else self.tr("diverged at {step}").format(step=whole(step))
 
-    # ---- hover ----------------------------------------------------------------------------
-
     def _hovering(self, plot: Plot) -> Callable[[float, float], None]:
-        def on_hover(x: float, y: float) -> None:
-            self._clear_hover()
-            self._hover = (plot, x, y)
-            self._show_hover()
-
-        return on_hover
-
-    def _on_left(self) -> None:
-        self._clear_hover()
-        self._hover = None
-
-    def _clear_hover(self) -> None:
-        if self._hover is not None:
-            self._hover[0].show_readout("", 0.0)
-            if self._hover[0] is self.profile:
-                self.profile.show_cross(None)
-            else:
-                for plot in self._step_plots:
-                    plot.show_cross(None)
-
-    def _show_hover(self) -> None:
-        """Read out what lies under the mouse; crosses of linked plots stand at the same step."""
-        if self._hover is None or self.history.first_step is None:
-            return
-        plot, x, y = self._hover
-        if plot is self.profile:
-            plot.show_cross(x)
-            lines = [self._lane_line(lane, plot.words(lane, x)) for lane in range(len(self._infos))]
-            plot.show_readout("<br>".join(lines), x)
-            return
-        step = min(max(round(x), self.history.first_step), self.history.last_step)
-        for step_plot in self._step_plots:
-            step_plot.show_cross(step)
-        plot.show_readout("<br>".join(self._step_lines(plot, step, y)), step)
-
-    def _step_lines(self, plot: Plot, step: int, y: float) -> list[str]:
-        lines = [self.tr("step {step}").format(step=whole(step))]
-        if isinstance(plot, LossPlot):
-            lines += [self._lane_line(lane, plot.words(lane, step)) for lane in range(len(self._infos))]
-        elif isinstance(plot, GradientHistory):
-            lines.append(self._lane_line(plot.lane_at(y), plot.words(step, y)))
-        reach = _MARK_REACH * plot.pixel_width()
-        for marker in self.history.markers_between(step - reach, step + reach)[:4]:
-            text = self.tr("{step}: {text}").format(step=whole(marker.step), text=marker.text)
-            lines.append(escape(text) if marker.lane is None else self._lane_line(marker.lane, text))
-        for lane in range(len(self._infos)):
-            ended = self.history.lanes[lane].diverged_at
-            if ended is not None and abs(ended - step) <= reach:
-                lines.append(self._lane_line(lane, self._alarm(lane)))
-        return lines
-
-    def _lane_line(self, lane: int, text: str) -> str:
-        color = self.theme.lane_color(lane).name()
-        return f"<b style='color:{color}'>{escape(self._infos[lane].name)}</b> {escape(text)}"
+        return lambda x, y: self._hover.show(plot, x, y)
 
     # ---- slots ----------------------------------------------------------------------------
 

@@ -6,9 +6,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
-from core.messages import FloatArray
 from core.overlay import Look, draw, scale_of
-from gui.explanation_layout import grid
+from core.settings import MAX_LANES
+from gui.explanation_layout import SMALLEST_SIDE, Text, grid
 from gui.explanation_view import ExplanationView, Subject, line_height
 from gui.explanation_words import TOP
 from gui.theme import LIGHT, Theme, color_table
@@ -20,28 +20,26 @@ class ExplanationArea(QScrollArea):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.theme: Theme = LIGHT
-        self.views: list[ExplanationView] = []
+        self.views: list[ExplanationView] = []  # that are shown
         self._empty_text = ""
         self._body = QWidget(self)
+        # All of them from the start, so that they have their place in the order of tabs.
+        self._all_views = [ExplanationView(self._body) for _ in range(MAX_LANES)]
+        for view in self._all_views:
+            view.hide()
         self.setWidget(self._body)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.setMinimumHeight(120)
+        self.setMinimumHeight(SMALLEST_SIDE)
 
     def show_subjects(self, subjects: Sequence[Subject]) -> None:
         """Show these networks' answers, without maps until `draw_maps`."""
-        while len(self.views) > len(subjects):
-            view = self.views.pop()
-            view.hide()
-            view.deleteLater()
-        while len(self.views) < len(subjects):
-            view = ExplanationView(self._body)
-            view.set_theme(self.theme)
-            view.show()
-            self.views.append(view)
-        for view, subject in zip(self.views, subjects, strict=True):
+        self.views = self._all_views[: len(subjects)]
+        for view, subject in zip(self.views, subjects, strict=False):
             view.show_subject(subject)
+        for view in self._all_views:
+            view.setVisible(view in self.views)
         self._place()
 
     def draw_maps(self, look: Look, table: str, *, common: bool) -> None:
@@ -67,7 +65,7 @@ class ExplanationArea(QScrollArea):
         palette = self.viewport().palette()
         palette.setColor(QPalette.ColorRole.Window, QColor(theme.background))
         self.viewport().setPalette(palette)
-        for view in self.views:
+        for view in self._all_views:
             view.set_theme(theme)
 
     def _place(self) -> None:
@@ -76,7 +74,8 @@ class ExplanationArea(QScrollArea):
             self._body.resize(0, 0)
             return
         lines = max(TOP + 2, *(len(each.lines) + len(each.bars) for each in subjects))
-        shape = grid(len(subjects), self.viewport().size(), line_height(self), lines)
+        text = Text(line_height(self), lines)
+        shape = grid(len(subjects), self.viewport().size(), text, self.views[0].pixels)
         for index, view in enumerate(self.views):
             view.text_lines = lines
             view.setGeometry(shape.rect(index))

@@ -8,9 +8,18 @@ from PySide6.QtGui import QTransform
 
 MARGIN = 4
 GAP = 12  # between two networks
-SMALLEST_SIDE = 84  # of a picture; below it the area scrolls
-NARROWEST = 120  # of a network's column
-_BESIDE = 150  # width of the text where it stands beside the picture
+SMALLEST_SIDE = 84  # of a picture; below it the area scrolls …
+SCROLLED_SIDE = 112  # … and the pictures are this large
+NARROWEST = 150  # of a network's column: class names need it
+_BESIDE = 130  # width of the text where it stands beside the picture
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """How much text there is."""
+
+    line: int  # height of a line
+    lines: int  # besides header and legend
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,53 +47,57 @@ class Grid:
     def rect(self, index: int) -> QRect:
         """Return the cell of one of them."""
         row, column = divmod(index, self.columns)
-        return QRect(
-            QPoint(column * (self.cell.width() + GAP), row * (self.cell.height() + GAP)), self.cell
-        )
+        return QRect(QPoint(column * (self.cell.width() + GAP), row * (self.cell.height() + GAP)), self.cell)
 
 
-def places(size: QSize, line: int, lines: int) -> Places:
+def places(size: QSize, text: Text, pixels: int) -> Places:
     """Stand the text under the picture or beside it, whichever leaves more for the picture.
 
-    `line` is the height of a line, `lines` how many there are besides header and legend.
+    `pixels` is how many the picture has along its longer side: its square is a multiple of that.
     """
     width, height = size.width() - 2 * MARGIN, size.height() - 2 * MARGIN
-    under = min(width, height - (lines + 2) * line - 3 * MARGIN)
-    beside = min(width - _BESIDE - 2 * MARGIN, height - 2 * line - 2 * MARGIN)
-    side = max(under, beside, 1)
+    line = text.line
+    under = _multiple(min(width, height - (text.lines + 2) * line - 3 * MARGIN), pixels)
+    beside = _multiple(min(width - _BESIDE - 2 * MARGIN, height - 2 * line - 2 * MARGIN), pixels)
+    side = max(under, beside)
     header = QRect(MARGIN, MARGIN, width, line)
     top = header.bottom() + 1 + MARGIN
     if beside > under:
         picture = QRect(MARGIN, top, side, side)
-        text = QRect(picture.right() + 1 + 2 * MARGIN, top, width - side - 2 * MARGIN, lines * line)
+        words = QRect(picture.right() + 1 + 2 * MARGIN, top, width - side - 2 * MARGIN, line)
+        legend = QRect(MARGIN, picture.bottom() + 1 + MARGIN, side, line)
     else:
         picture = QRect(MARGIN + (width - side) // 2, top, side, side)
-        text = QRect(MARGIN, picture.bottom() + 1 + line + 2 * MARGIN, width, lines * line)
-    legend = QRect(picture.left(), picture.bottom() + 1 + MARGIN, side, line)
-    if beside <= under:  # numbers need more room than a small picture gives
-        legend.setLeft(MARGIN)
-        legend.setWidth(width)
-    rows = tuple(QRect(text.left(), text.top() + row * line, text.width(), line) for row in range(lines))
-    return Places(header, picture, legend, rows)
+        # Over the whole width: the numbers need more room than a small picture gives.
+        legend = QRect(MARGIN, picture.bottom() + 1 + MARGIN, width, line)
+        words = legend.translated(0, line + MARGIN)
+    return Places(
+        header, picture, legend, tuple(words.translated(0, row * line) for row in range(text.lines))
+    )
 
 
-def grid(count: int, area: QSize, line: int, lines: int) -> Grid:
+def grid(count: int, area: QSize, text: Text, pixels: int) -> Grid:
     """Choose the columns that make the pictures largest; where none fits the cells grow downwards."""
     candidates = [_grid(count, columns, area) for columns in range(1, count + 1)]
     fitting = [each for each in candidates if each.cell.width() >= NARROWEST or each.columns == 1]
-    best = max(fitting, key=lambda each: places(each.cell, line, lines).side)
-    if places(best.cell, line, lines).side >= SMALLEST_SIDE:
+    best = max(fitting, key=lambda each: places(each.cell, text, pixels).side)
+    if places(best.cell, text, pixels).side >= SMALLEST_SIDE:
         return best
-    columns = max(1, min(count, (area.width() + GAP) // (NARROWEST + GAP)))
+    most = max(1, min(count, (area.width() + GAP) // (NARROWEST + GAP)))
+    columns = math.ceil(count / math.ceil(count / most))  # four in two and two, not in three and one
     width = (area.width() + GAP) // columns - GAP
-    picture = min(width - 2 * MARGIN, 2 * SMALLEST_SIDE)
-    return Grid(columns, QSize(width, picture + (lines + 2) * line + 5 * MARGIN))
+    picture = min(width - 2 * MARGIN, SCROLLED_SIDE)
+    return Grid(columns, QSize(width, picture + (text.lines + 2) * text.line + 5 * MARGIN))
 
 
 def _grid(count: int, columns: int, area: QSize) -> Grid:
     rows = math.ceil(count / columns)
     width = (area.width() + GAP) // columns - GAP
     return Grid(columns, QSize(width, (area.height() + GAP) // rows - GAP))
+
+
+def _multiple(side: int, pixels: int) -> int:
+    return max(1, side if side < pixels else side // pixels * pixels)
 
 
 def crisp(box: QRect, width: int, height: int, transform: QTransform) -> QRectF:

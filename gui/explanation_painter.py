@@ -123,7 +123,9 @@ class ExplanationPainter:
             -metrics.horizontalAdvance(high) - MARGIN, 0,
         )  # fmt: skip
         strip.setHeight(_STRIP)
-        painter.drawImage(strip, _ramp(sight.table, sight.look.sign, sight.look.opacity, self._theme.background))
+        painter.drawImage(
+            strip, _ramp(sight.table, sight.look.sign, sight.look.opacity, self._theme.background)
+        )
 
     def _text(self, rect: QRect, text: str, color: str) -> None:
         self._painter.setFont(self._font)
@@ -140,10 +142,12 @@ class ExplanationPainter:
         filled.setWidth(track.width() * share)
         color.setAlpha(90)
         painter.fillRect(filled, color)
-        font = scaled(self._font, 1.0, bold=bar.true)
-        metrics = QFontMetrics(font)
         number = percent(bar.probability)
         inner = track.adjusted(MARGIN, 0, -MARGIN, 0)
+        font = scaled(self._font, 1.0, bold=bar.true)
+        if QFontMetrics(font).horizontalAdvance(bar.spoken + number) + MARGIN > inner.width():
+            font = self._font
+        metrics = QFontMetrics(font)
         painter.setFont(font)
         painter.setPen(QColor(self._theme.text))
         painter.drawText(inner, _MIDDLE | Qt.AlignmentFlag.AlignRight, number)

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QToolTip, QWidget
 
 from core.messages import Attributed, Explanation
 from core.overlay import Look, Overlay, Pixels, flatten
-from gui.explanation_layout import Places, places
+from gui.explanation_layout import Places, Text, places
 from gui.explanation_painter import ExplanationPainter, Sight, as_image
 from gui.explanation_words import TOP, Bar, ages, bars, completeness, scale_sentence, summary, target
 from gui.network_words import number
@@ -84,9 +84,11 @@ class ExplanationView(QWidget):
 
     def set_now(self, step: int | None, state: str) -> None:
         """Say what step the lanes have come to, and what stands over the picture."""
-        if (step, state) != (self._now, self._state):
-            self._now, self._state = step, state
+        if state != self._state:
             self.update()
+        elif step != self._now:
+            self.update(self._places().header)
+        self._now, self._state = step, state
 
     def set_theme(self, theme: Theme) -> None:
         """Take new colours."""
@@ -99,6 +101,11 @@ class ExplanationView(QWidget):
         if subject is None:
             return ""
         return summary(subject.name, subject.answer, subject.explanation, self._overlay)
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels the picture has along its longer side."""
+        return max(self._image.width(), self._image.height())
 
     def picture_rect(self) -> QRectF:
         """Return where the picture was drawn last."""
@@ -113,7 +120,7 @@ class ExplanationView(QWidget):
     # ---- painting -------------------------------------------------------------------------
 
     def _places(self) -> Places:
-        return places(self.size(), line_height(self), self.text_lines)
+        return places(self.size(), Text(line_height(self), self.text_lines), self.pixels)
 
     def _sight(self, subject: Subject) -> Sight:
         answer = subject.answer

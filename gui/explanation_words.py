@@ -88,7 +88,8 @@ def ages(explained: int | None, now: int | None) -> list[str]:
 
 def scale_ends(scale: float, sign: Sign) -> tuple[str, str]:
     """Say what the ends of the colour strip stand for."""
-    size = short_number(scale)
+    # Powers of ten are spelt out elsewhere; here they would leave the strip no room.
+    size = number(scale, 2) if 1e-3 <= scale < 1e4 else short_number(scale)
     match sign:
         case "both":
             return f"−{size}", f"+{size}"
@@ -97,7 +98,7 @@ def scale_ends(scale: float, sign: Sign) -> tuple[str, str]:
         case "negative":
             return "0", f"−{size}"
         case "absolute":
-            return "0", f"±{size}"
+            return "0", size
 
 
 def scale_sentence(sign: Sign) -> str:

@@ -1,15 +1,14 @@
 """The controls over the gallery: which pictures, of which class, as which networks see them."""
 
-from PySide6.QtCore import QSignalBlocker, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QMenu, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from core.messages import BrowsePictures, PictureFilter
-from gui.combo import add_explained, fill, narrow_combo
+from gui.combo import add_explained, fill, narrow_combo, offer_classes
 from gui.flow import Flow, labelled
 from gui.icons import icon
+from gui.picture_state import LANES
 from gui.theme import Theme
-
-LANES = "lanes"  # the source that is no reference
 
 
 class FilterBar(QWidget):
@@ -29,15 +28,17 @@ class FilterBar(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.kind = self._kinds()
-        self.label = narrow_combo(5)
+        self.label = narrow_combo(4)
         self.label.setToolTip(self.tr("Only pictures of this class"))
-        self.source = narrow_combo(5)
+        self.source = narrow_combo(4)
         self.source.setToolTip(self.tr("Whose predictions and explanations are shown"))
         self.refresh = QToolButton()
         self.refresh.setToolTip(self.tr("Predict these pictures again, with the weights of now"))
         self.refresh.setAccessibleName(self.tr("Refresh predictions"))
         self.open = QPushButton(self.tr("Open picture…"))
-        self.open.setToolTip(self.tr("Explain a picture of your own; dropping or pasting one here does the same"))
+        self.open.setToolTip(
+            self.tr("Explain a picture of your own; dropping or pasting one here does the same")
+        )
         self.networks = self._networks_menu()
         self._layout()
         self.set_class_names(())
@@ -49,7 +50,7 @@ class FilterBar(QWidget):
     def request(self, offset: int = 0) -> BrowsePictures:
         """Make the request for a page of what is chosen."""
         return BrowsePictures(
-            self.kind.currentData(), self.label.currentData(), offset, source=self.source.currentData()
+            self.kind.currentData(), self.label.currentData(), offset, source=self.chosen_source()
         )
 
     def chosen_kind(self) -> PictureFilter:
@@ -62,33 +63,34 @@ class FilterBar(QWidget):
         return str(self.source.currentData())
 
     def set_class_names(self, names: tuple[str, ...]) -> None:
-        """Offer these classes; the one chosen stays chosen where it still exists."""
-        fill(self.label, [(self.tr("any class"), None), *((name, row) for row, name in enumerate(names))])
+        """Offer these classes; with other ones the choice goes back to any."""
+        offer_classes(self.label, self.tr("any class"), names)
 
     def set_sources(self, names: tuple[str, ...], selected: str | None = None) -> None:
         """Offer the lanes and these references, and choose one."""
         before = self.source.currentData()
-        fill(self.source, [(self.tr("Lanes"), LANES), *((name, name) for name in names)])
-        if selected is not None:
-            with QSignalBlocker(self.source):
-                self.source.setCurrentIndex(max(0, self.source.findData(selected)))
+        chosen = before if selected is None else selected
+        fill(self.source, [(self.tr("Lanes"), LANES), *((name, name) for name in names)], chosen)
         if self.source.currentData() != before and before is not None:
             self.source_changed.emit()
 
     def set_theme(self, theme: Theme) -> None:
         """Take new colours."""
         self.refresh.setIcon(icon("reset", theme))
-        self.open.setIcon(icon("picture", theme))
 
     # ---- building -------------------------------------------------------------------------
 
     def _kinds(self) -> QComboBox:
-        combo = narrow_combo(8)
+        combo = narrow_combo(6)
         for text, data, explain in (
             (self.tr("all pictures"), "all", self.tr("Every held-out picture")),
-            (self.tr("wrong"), "wrong", self.tr("At least one network names another class than the true one")),
+            (
+                self.tr("wrong"),
+                "wrong",
+                self.tr("At least one network names another class than the true one"),
+            ),
             (self.tr("correct"), "correct", self.tr("Every network names the true class")),
-            (self.tr("confident"), "confident", self.tr("Most confident predictions first")),
+            (self.tr("confident"), "confident", self.tr("A network gives its class at least 90 %")),
             (self.tr("lanes disagree"), "disagree", self.tr("The networks name different classes")),
         ):
             add_explained(combo, text, data, explain)

@@ -7,6 +7,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 GAP = 6
+_BALANCE = 10  # pixels a line may be longer than it need be
 
 
 class Flow(QWidget):
@@ -17,30 +18,27 @@ class Flow(QWidget):
         self._widgets = list(widgets)
         for widget in self._widgets:
             widget.setParent(self)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
 
-    def place(self) -> None:
-        """Place the widgets for the present width; also after one was shown or hidden."""
-        top = 0
-        for line in self._lines():
-            height = max(_hint(widget).height() for widget in line)
-            self._place_line(line, top, height)
-            top += height + GAP
-        # The height follows from the width; a layout would ask for it before it knows the width.
-        self.setFixedHeight(max(0, top - GAP))
+    def _balanced(self, width: int) -> list[list[QWidget]]:
+        """Break into as few lines as the width allows, of lengths as equal as that number allows."""
+        lines = self._broken(width)
+        while width > _BALANCE and len(narrower := self._broken(width - _BALANCE)) == len(lines):
+            lines, width = narrower, width - _BALANCE
+        return lines
 
-    def _lines(self) -> list[list[QWidget]]:
+    def _broken(self, width: int) -> list[list[QWidget]]:
         lines: list[list[QWidget]] = []
         left = 0
         for widget in self._widgets:
-            if widget.isHidden():
-                continue
-            width = _hint(widget).width()
-            if not lines or width > left:
+            needed = _hint(widget).width()
+            if not lines or needed > left:
                 lines.append([])
-                left = self.width()
+                left = width
             lines[-1].append(widget)
-            left -= width + GAP
+            left -= needed + GAP
         return lines
 
     def _place_line(self, line: list[QWidget], top: int, height: int) -> None:
@@ -57,14 +55,22 @@ class Flow(QWidget):
             widget.setGeometry(rect)
             x += width + GAP
 
+    def heightForWidth(self, width: int) -> int:  # noqa: N802
+        lines = self._balanced(width)
+        return sum(_height(line) for line in lines) + GAP * max(0, len(lines) - 1)
+
     def sizeHint(self) -> QSize:
-        return QSize(self.minimumSizeHint().width(), self.height())
+        width = self.minimumSizeHint().width()
+        return QSize(width, self.heightForWidth(max(width, self.width())))
 
     def minimumSizeHint(self) -> QSize:
         return QSize(max((_hint(widget).width() for widget in self._widgets), default=0), 0)
 
     def resizeEvent(self, _event: QResizeEvent) -> None:
-        self.place()
+        top = 0
+        for line in self._balanced(self.width()):
+            self._place_line(line, top, _height(line))
+            top += _height(line) + GAP
 
 
 def labelled(text: str, control: QWidget) -> QWidget:
@@ -82,8 +88,12 @@ def labelled(text: str, control: QWidget) -> QWidget:
 
 
 def _grows(widget: QWidget) -> bool:
-    return bool(widget.sizePolicy().horizontalPolicy() & QSizePolicy.Policy.Expanding)
+    return widget.sizePolicy().horizontalPolicy() == QSizePolicy.Policy.Expanding
 
 
 def _hint(widget: QWidget) -> QSize:
     return widget.sizeHint().expandedTo(widget.minimumSizeHint())
+
+
+def _height(line: list[QWidget]) -> int:
+    return max(_hint(widget).height() for widget in line)

@@ -1,6 +1,16 @@
 """The gallery: thumbnails of held-out pictures, each with a mark per network, ✓ right or ✗ wrong."""
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRect, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import (
+    QModelIndex,
+    QPersistentModelIndex,
+    QPointF,
+    QRect,
+    QRectF,
+    QSize,
+    Qt,
+    QTimer,
+    Signal,
+)
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent, QPalette, QPen, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -45,7 +55,9 @@ class Thumbnail(QStyledItemDelegate):
         painter.save()
         self._paint_frame(painter, option)
         picture = model.picture(index.row())
-        box = QRect(option.rect.left() + (option.rect.width() - SIDE) // 2, option.rect.top() + _EDGE, SIDE, SIDE)
+        box = QRect(
+            option.rect.left() + (option.rect.width() - SIDE) // 2, option.rect.top() + _EDGE, SIDE, SIDE
+        )
         if picture is None:
             painter.fillRect(box, QColor(self.theme.surface))
         else:
@@ -121,6 +133,8 @@ class Gallery(QListView):
         self.setResizeMode(QListView.ResizeMode.Adjust)
         self.setMovement(QListView.Movement.Static)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        # Always there, so that its coming and going does not move the columns.
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setMouseTracking(True)
@@ -185,6 +199,10 @@ class Gallery(QListView):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        cell, width = self._thumbnail.cell(self.font()), self.viewport().width() - 1
+        spread = QSize(max(cell.width(), width // max(1, width // cell.width())), cell.height())
+        if spread != self.gridSize():
+            self.setGridSize(spread)
         self._settled.start()
 
     def paintEvent(self, event: QPaintEvent) -> None:

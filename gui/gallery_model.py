@@ -55,7 +55,9 @@ class GalleryPicture:
 
     def marks(self, names: Names) -> tuple[bool | None, ...]:
         """Say of each network whether it is right; None where that is not known."""
-        return tuple(None if each < 0 or not names.comparable else each == self.label for each in self.predicted)
+        return tuple(
+            None if each < 0 or not names.comparable else each == self.label for each in self.predicted
+        )
 
 
 class GalleryModel(QAbstractListModel):

@@ -11,7 +11,7 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QWidget
 
-from core.history import GradientMap, Reading, RunHistory
+from core.history import Cell, GradientMap, Reading, RunHistory
 from core.messages import LaneInfo
 from gui.axis_ticks import Ticks, step_ticks
 from gui.network_words import number
@@ -111,9 +111,9 @@ class GradientHistory(PlotCanvas):
         """The lane whose band is at a height."""
         return min(max(len(self._images) - 1 - math.floor(y), 0), max(len(self._images) - 1, 0))
 
-    def table(self) -> tuple[list[str], list[list[float | int | str]]]:
+    def table(self) -> tuple[list[str], list[list[Cell]]]:
         """Head and rows of what is shown."""
-        rows: list[list[float | int | str]] = []
+        rows: list[list[Cell]] = []
         for info, shown in zip(self._infos, self._maps, strict=False):
             for block, (values, lost) in enumerate(zip(shown.values, shown.non_finite, strict=True)):
                 for column in range(len(values)):

@@ -10,7 +10,7 @@ import pyqtgraph as pg
 from PySide6.QtGui import QColor, QPen
 from PySide6.QtWidgets import QMenu, QWidget
 
-from core.history import Reading, RunHistory
+from core.history import Cell, Reading, RunHistory
 from core.messages import FloatArray, LaneInfo
 from core.verdict import Regime, Verdict, judge
 from gui.axis_ticks import Ticks, decade_ticks, depth_ticks
@@ -40,6 +40,13 @@ class GradientProfile(PlotCanvas):
         self._decades: Range = (-4.0, 2.0)
         self.plot.addItem(self._lost, ignoreBounds=True)
         self.set_x_label(self.tr("relative depth (0: input, 1: output)"))
+        self.title.setToolTip(
+            self.tr(
+                "The first block's norm divided by the last block's: above 100 the gradient is called "
+                "exploding towards the input, below 0.001 vanishing, healthy between. "
+                "▼: zero. ×: not finite."
+            )
+        )
         self.set_x_range(-0.02, 1.02)
         self.set_y_range(*self._decades)
 
@@ -66,7 +73,7 @@ class GradientProfile(PlotCanvas):
         """Take new colours."""
         super().set_theme(theme)
         for lane, curve in enumerate(self._curves):
-            curve.setPen(theme.lane_pen(lane))
+            curve.setPen(theme.lane_pen(lane, width=1.5))
             for item in (self._dots[lane], self._floors[lane]):
                 item.setPen(None)
                 item.setBrush(theme.lane_color(lane))
@@ -108,9 +115,9 @@ class GradientProfile(PlotCanvas):
         name = self._infos[lane].network.blocks[block].name
         return self.tr("block {block}: {norm}").format(block=name, norm=number(float(norms[block])))
 
-    def table(self) -> tuple[list[str], list[list[float | int | str]]]:
+    def table(self) -> tuple[list[str], list[list[Cell]]]:
         """Head and rows of what is shown."""
-        rows: list[list[float | int | str]] = []
+        rows: list[list[Cell]] = []
         for lane, info in enumerate(self._infos):
             for block, (depth, norm) in enumerate(
                 zip(*self._history.profile(lane, self.reading), strict=True)
@@ -171,7 +178,7 @@ class GradientProfile(PlotCanvas):
             self._lane_words(lane, info.name, self._regime(verdict))
             for lane, (info, verdict) in enumerate(zip(self._infos, verdicts, strict=False))
         ]
-        return title + " " + self.tr("first/last block:") + " " + " &nbsp;".join(said)
+        return title + " " + self.tr("first/last:") + " " + "&nbsp; ".join(said)
 
     def _lane_words(self, lane: int, name: str, words: str) -> str:
         color = self.theme.lane_color(lane).name()

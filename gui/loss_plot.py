@@ -15,10 +15,14 @@ from gui.network_words import number
 from gui.plot_canvas import PlotCanvas, Range
 from gui.step_marks import StepMarks
 from gui.theme import Theme
+from gui.wording import whole
 
 MOST_POINTS = 500
 LANE_SYMBOLS = ("o", "s", "t1", "d")
-SYMBOL_SIZE = 7
+SYMBOL_SIZE = 6
+_RAW_ALPHA = 60  # the mean must stand out from a band of raw values
+_MEAN_WIDTH = 1.5  # dear together with antialiasing, hence fewer points
+_MEAN_POINTS = 250
 _MOST_HELD_OUT = 60  # points drawn a lane; a symbol costs far more than a bit of line
 _FLOOR = 1e-8  # losses below it, zero too, stand there on a log axis
 _OUTLIER = 4.0  # a curve that leaves the axis is drawn up to so many times its length
@@ -75,8 +79,10 @@ class LossPlot(PlotCanvas):
         """Take new colours."""
         super().set_theme(theme)
         for lane, (raw, smooth) in enumerate(zip(self._raw, self._smooth, strict=True)):
-            raw.setPen(theme.lane_pen(lane, faint=True))
-            smooth.setPen(theme.lane_pen(lane))
+            pen = theme.lane_pen(lane, faint=True)
+            pen.setColor(theme.lane_color(lane, _RAW_ALPHA))
+            raw.setPen(pen)
+            smooth.setPen(theme.lane_pen(lane, width=_MEAN_WIDTH))
         self._inks = [_inks(theme, lane) for lane in range(len(self._raw))]
         if self._marks is not None:
             self._marks.set_theme(theme)
@@ -87,10 +93,10 @@ class LossPlot(PlotCanvas):
         lanes = range(len(self._raw))
         raw = [self._history.curve(lane, self.quantity, first, last, MOST_POINTS) for lane in lanes]
         if self.follows_y:
-            self._fit([values for _, values in raw])
+            self._fit([*(values for _, values in raw), *self._held_out_values(first, last)])
         for lane in lanes:
             self._set_curve(self._raw[lane], *raw[lane])
-            smooth = self._history.smoothed(lane, self.quantity, first, last, MOST_POINTS, self.averaged)
+            smooth = self._history.smoothed(lane, self.quantity, first, last, _MEAN_POINTS, self.averaged)
             self._set_curve(self._smooth[lane], *smooth)
             self._draw_held_out(lane, first, last)
         if self._marks is not None:
@@ -120,7 +126,7 @@ class LossPlot(PlotCanvas):
         if place < 0:
             return ""
         said = self.tr(" · held-out {value} at {step}").format(
-            value=self._spoken(float(held_out.values[place])), step=int(held_out.steps[place])
+            value=self._spoken(float(held_out.values[place])), step=whole(int(held_out.steps[place]))
         )
         return said + (self.tr(" (stale batch statistics)") if held_out.stale[place] else "")
 
@@ -160,18 +166,20 @@ class LossPlot(PlotCanvas):
     def _draw_held_out(self, lane: int, first: int, last: int) -> None:
         """Symbols are dear to draw: only when something about them changed."""
         held_out = self._history.held_out(lane, self.quantity)
-        key = (len(held_out.steps), first, last, self.y_range, self.log, self.theme.dark)
+        key = (self._history.evaluations, first, last, self.y_range, self.log, self.theme.dark)
         if key == self._drawn[lane]:
             return
         self._drawn[lane] = key
-        low, high = np.searchsorted(held_out.steps, (first, last + 1))
-        shown = slice(low, high, max(math.ceil((high - low) / _MOST_HELD_OUT), 1))
+        # pyqtgraph dies of a scatter of nothing but NaN, so only finite figures go in
+        seen = (held_out.steps >= first) & (held_out.steps <= last) & np.isfinite(held_out.values)
+        known = np.flatnonzero(seen)
+        known = known[:: max(math.ceil(len(known) / _MOST_HELD_OUT), 1)]
         pen, *brushes = self._inks[lane]
         self._held_out[lane].setData(
-            x=held_out.steps[shown],
-            y=self._placed(held_out.values[shown]),
+            x=held_out.steps[known],
+            y=self._placed(held_out.values[known]),
             pen=pen,
-            brush=[brushes[int(old)] for old in held_out.stale[shown]],
+            brush=[brushes[int(old)] for old in held_out.stale[known]],
         )
 
     def _fit(self, curves: list[FloatArray]) -> None:
@@ -179,7 +187,7 @@ class LossPlot(PlotCanvas):
         if self.quantity == "accuracy":
             self.set_y_range(-0.02, 1.02)
             return
-        values = np.concatenate([*curves, *self._held_out_values()]) if curves else np.empty(0)
+        values = np.concatenate(curves) if curves else np.empty(0)
         values = values[np.isfinite(values)]
         self._beyond = 0.0
         if len(values) == 0:
@@ -187,8 +195,9 @@ class LossPlot(PlotCanvas):
         low, high = self._log_range(values) if self.log else self._linear_range(values)
         self.set_y_range(*_steady(self.y_range, low, high))
 
-    def _held_out_values(self) -> list[FloatArray]:
-        return [self._history.held_out(lane, "loss").values for lane in range(len(self._raw))]
+    def _held_out_values(self, first: int, last: int) -> list[FloatArray]:
+        series = [self._history.held_out(lane, self.quantity) for lane in range(len(self._raw))]
+        return [known.values[(known.steps >= first) & (known.steps <= last)] for known in series]
 
     def _log_range(self, values: FloatArray) -> Range:
         low, high = (math.log10(max(float(value), _FLOOR)) for value in (values.min(), values.max()))

@@ -1,11 +1,11 @@
 """The controls of the explanations: method and class, and how the maps are shown."""
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QCoreApplication, Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QSizePolicy, QSlider, QVBoxLayout, QWidget
 
 from core.methods import DEFAULT_METHOD, METHODS, Method
 from core.overlay import Look, Sign
-from gui.combo import add_explained, fill, narrow_combo
+from gui.combo import add_explained, fill, narrow_combo, offer_classes
 from gui.flow import Flow, labelled
 
 _PERCENT = 5  # the arrow keys' step of the opacity
@@ -23,18 +23,20 @@ class OverlayControls(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.method = self._methods()
-        self.target = narrow_combo(7)
+        self.target = narrow_combo(10)
         self.target.setToolTip(
             self.tr("The class that is explained: the one each network predicts, or the same one for all")
         )
         self.opacity = self._opacity_slider()
         self.sign = self._signs()
-        self.colors = narrow_combo(7)
+        self.colors = narrow_combo(8)
         self.colors.setToolTip(self.tr("Colours of the maps"))
         self._chosen_colors: dict[bool, str] = {}  # by whether both signs are shown
         self.common = QCheckBox(self.tr("same scale for all"))
         self.common.setToolTip(
-            self.tr("One scale for all networks, so that colours can be compared; else each map fills its own")
+            self.tr(
+                "One scale for all networks, so that colours can be compared; else each map fills its own"
+            )
         )
         self._layout()
         self.set_class_names(())
@@ -62,16 +64,15 @@ class OverlayControls(QWidget):
         return str(self.colors.currentData())
 
     def set_class_names(self, names: tuple[str, ...]) -> None:
-        """Offer these classes as targets; the one chosen stays chosen where it still exists."""
-        rows = [(self.tr("own prediction"), None), *((name, row) for row, name in enumerate(names))]
-        fill(self.target, rows)
+        """Offer these classes as targets; with other ones the choice goes back to the own prediction."""
+        offer_classes(self.target, self.tr("own prediction"), names)
 
     # ---- building -------------------------------------------------------------------------
 
     def _methods(self) -> QComboBox:
-        combo = narrow_combo(9)
+        combo = narrow_combo(12)
         for method in METHODS.values():
-            add_explained(combo, self.tr(method.label), method.name, self.tr(method.explain))
+            add_explained(combo, _said(method.label), method.name, _said(method.explain))
         combo.setCurrentIndex(combo.findData(DEFAULT_METHOD))
         return combo
 
@@ -87,10 +88,16 @@ class OverlayControls(QWidget):
         return slider
 
     def _signs(self) -> QComboBox:
-        combo = narrow_combo(5)
-        add_explained(combo, self.tr("both signs"), "both", self.tr("What raises the score and what lowers it"))
-        add_explained(combo, self.tr("positive"), "positive", self.tr("Only what raises the score of the class"))
-        add_explained(combo, self.tr("negative"), "negative", self.tr("Only what lowers the score of the class"))
+        combo = narrow_combo(7)
+        add_explained(
+            combo, self.tr("both signs"), "both", self.tr("What raises the score and what lowers it")
+        )
+        add_explained(
+            combo, self.tr("positive"), "positive", self.tr("Only what raises the score of the class")
+        )
+        add_explained(
+            combo, self.tr("negative"), "negative", self.tr("Only what lowers the score of the class")
+        )
         add_explained(combo, self.tr("absolute"), "absolute", self.tr("How much a pixel matters, either way"))
         combo.setToolTip(self.tr("Which part of the maps is shown"))
         return combo
@@ -105,10 +112,7 @@ class OverlayControls(QWidget):
             ]
         else:
             rows = [("inferno", "inferno"), ("viridis", "viridis"), ("cividis", "cividis")]
-        fill(self.colors, rows)
-        chosen = self.colors.findData(self._chosen_colors.get(both))
-        if chosen >= 0:
-            self.colors.setCurrentIndex(chosen)
+        fill(self.colors, rows, self._chosen_colors.get(both))
 
     def _layout(self) -> None:
         layout = QVBoxLayout(self)
@@ -142,7 +146,7 @@ class OverlayControls(QWidget):
         self.question_changed.emit()
 
     def _explain_method(self) -> None:
-        self.method.setToolTip(self.tr(self.chosen_method().explain))
+        self.method.setToolTip(_said(self.chosen_method().explain))
 
     def _on_sign(self) -> None:
         self._offer_colors()
@@ -151,3 +155,8 @@ class OverlayControls(QWidget):
     def _on_colors(self) -> None:
         self._chosen_colors[self.look().sign == "both"] = self.color_map()
         self.look_changed.emit()
+
+
+def _said(text: str) -> str:
+    """Word what core says of a method in the window's language."""
+    return QCoreApplication.translate("Method", text)

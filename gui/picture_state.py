@@ -32,6 +32,8 @@ class PictureState:
         self.explanation: Explanation | None = None
         self.explained: Explain | None = None  # what `explanation` answers
         self.page_step: int | None = None  # of the predictions that came last
+        self.evaluated: int | None = None  # step at which the lanes last predicted
+        self._newest_page = 0  # id of the browse request sent last
         self._strengths: tuple[Strengths, ...] = ()
 
     # ---- the run --------------------------------------------------------------------------
@@ -39,14 +41,19 @@ class PictureState:
     def start(self, run: RunStarted) -> bool:
         """Begin a new run; return whether its held-out pictures are the same as before."""
         before = self.run
-        same = before is not None and (before.settings.dataset, before.settings.image_size, before.held_out) == (
+        same = before is not None and (
+            before.settings.dataset,
+            before.settings.image_size,
+            before.held_out,
+        ) == (
             run.settings.dataset,
             run.settings.image_size,
             run.held_out,
         )
-        self.run, self.step, self.page_step = run, 0, None
+        self.run, self.step, self.page_step, self.evaluated = run, 0, None, None
         self._strengths = tuple(lane.shortcuts for lane in run.settings.lanes)
         self.browse = self.explain = None
+        self._newest_page = 0
         if isinstance(self.chosen, int) and not same:
             self.chosen = None
         self.forget_answer()
@@ -72,7 +79,7 @@ class PictureState:
 
     def ask_page(self, request: BrowsePictures) -> BrowsePictures:
         """Note the page that is waited for."""
-        self.browse = request
+        self.browse, self._newest_page = request, request.id
         return request
 
     def ask(self, request: Explain) -> Explain:
@@ -94,25 +101,33 @@ class PictureState:
         fresh = Explain(self.explained.picture, self.explained.method, self.explained.target)
         return self.ask(replace(fresh, automatic=True))
 
+    def coarse(self) -> bool:
+        """Whether what is shown is about to be refined."""
+        answer, asked = self.explanation, self.explain
+        return answer is not None and asked is not None and not answer.done and answer.request == asked.id
+
     def toggled(self) -> bool:
         """Whether the lanes' shortcuts are no longer those of the explanation."""
         if self.explanation is None or self.explanation.step is None:
             return False
-        shown = tuple(network.shortcuts for network in self.explanation.networks)
-        return bool(self._strengths) and shown != self._strengths
+        now = dict(zip(self.lane_names, self._strengths, strict=False))
+        return any(now.get(each.name, each.shortcuts) != each.shortcuts for each in self.explanation.networks)
 
     # ---- answers --------------------------------------------------------------------------
 
     def take_page(self, page: PicturePage) -> bool:
-        """Return whether this is the page that is waited for."""
-        if self.browse is None or page.request != self.browse.id:
+        """Return whether this page answers the newest request.
+
+        It may come twice: without predictions, and again once a reference has made them.
+        """
+        if page.request != self._newest_page:
             return False
         self.browse = None
         self.page_step = page.step
         return True
 
     def take_answer(self, answer: Explanation) -> bool:
-        """Keep an explanation if it is the one that is waited for; a coarse one will be followed by a finer."""
+        """Keep an explanation if it is the one that is waited for; after a coarse one a finer will follow."""
         if self.explain is None or answer.request != self.explain.id:
             return False
         self.explanation, self.explained = answer, self.explain

@@ -134,7 +134,7 @@ def test_cifar_that_is_not_here_says_how_to_get_it(store: Path) -> None:
 
 
 def test_cifar_without_a_network_says_so(store: Path) -> None:
-    with pytest.raises(DatasetError, match="cannot be downloaded from https.*no network in tests"):
+    with pytest.raises(DatasetError, match=r"cannot be downloaded from https.*is there a network\?"):
         load("cifar10", download=True)
     assert list(store.iterdir()) == []
 
@@ -346,8 +346,8 @@ def test_a_class_to_test_on_only_is_refused(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_is_listed_and_never_hangs(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "ordner 图", {"ä ö": 8, "two\nlines": 8, "empty": 0})
-    paint(folder / "ä ö" / "deeper" / "new\nline.png", 7)
-    paint(folder / "ä ö" / ("n" * 240 + ".png"), 8)
+    paint(folder / "ä ö" / "deeper" / "new\nline.png", 70)
+    paint(folder / "ä ö" / ("n" * 240 + ".png"), 80)
     os.mkfifo(folder / "ä ö" / "fifo.png")
     (folder / "ä ö" / "nothing.png").write_bytes(b"")
     (folder / "ä ö" / "text.png").write_bytes(b"hello")
@@ -406,7 +406,7 @@ def test_a_folder_too_large_for_memory_is_refused_with_the_figure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(datasets, "MAX_FOLDER_BYTES", 1000)
-    with pytest.raises(DatasetError, match="20 pictures of 8 × 8 need 0.0 GB of memory"):
+    with pytest.raises(DatasetError, match=r"20 pictures of 8 × 8 need 0\.0 GB of memory"):
         load(make_folder(tmp_path, {"a": 10, "b": 10}))
 
 

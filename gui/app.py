@@ -1,0 +1,126 @@
+"""Starts the window, in this order: can there be one; Qt; the window; the engine's thread; torch.
+
+`gc.disable()`: a collection on the engine's thread would destroy widgets there, which crashes. A
+timer on this thread collects instead.
+"""
+
+import argparse
+import gc
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.notices import SkipscopeError
+from gui.display_check import check_display, has_display
+
+COLLECT_MS = 10_000
+SIGNAL_MS = 200
+
+
+def run(options: argparse.Namespace) -> int:
+    """Open the window and stay until it is closed; without a display, run the demo off-screen."""
+    if not has_display():
+        sys.stderr.write("skipscope: there is no display here; running the demo off-screen\n")
+        from core.headless.arguments import parse_command
+        from gui import demo
+
+        return demo.command(parse_command(["demo"]))
+    check_display()
+    _check_arguments(options)
+    from gui.logs import set_up_logging
+
+    application = make_application()
+    set_up_logging()
+    window = open_window(options)
+    stop = keep_alive(window)
+    window.show()
+    code = application.exec()
+    stop()
+    return int(code)
+
+
+def make_application() -> "QApplication":
+    """Create the QApplication with what the program needs set once."""
+    _check_binding()
+    from PySide6.QtCore import QCoreApplication
+    from PySide6.QtWidgets import QApplication
+
+    QCoreApplication.setApplicationName("Skipscope")
+    QApplication.setStyle("Fusion")
+    application = QApplication.instance() or QApplication(["skipscope"])
+    assert isinstance(application, QApplication)
+    import pyqtgraph as pg
+
+    pg.setConfigOptions(imageAxisOrder="row-major", antialias=True)
+    from gui.icons import icon
+    from gui.theme import LIGHT
+
+    application.setWindowIcon(icon("app", LIGHT))
+    return application
+
+
+def open_window(options: argparse.Namespace) -> "MainWindow":
+    """Build the window and start the engine's thread."""
+    from gui.bridge import EngineBridge
+    from gui.main_window import MainWindow
+
+    bridge = EngineBridge(Path(options.run) if options.run else None)
+    window = MainWindow(bridge, options.lesson, tuple(options.files))
+    bridge.setParent(window)
+    bridge.start()
+    return window
+
+
+def keep_alive(window: "MainWindow") -> "Callable[[], None]":
+    """Collect garbage on this thread only, and let signals through; returns what undoes it."""
+    from PySide6.QtCore import QTimer
+
+    gc.disable()
+    collector = QTimer(window)
+    collector.timeout.connect(lambda: gc.collect(1))
+    collector.start(COLLECT_MS)
+    # Python handles a signal only when it runs some Python: let it, five times a second
+    breath = QTimer(window)
+    breath.timeout.connect(lambda: None)
+    breath.start(SIGNAL_MS)
+    before = {
+        number: signal.signal(number, lambda *_: window.close()) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+
+    def stop() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        gc.enable()
+
+    return stop
+
+
+def _check_arguments(options: argparse.Namespace) -> None:
+    """Refuse what cannot be opened before there is a window."""
+    if options.lesson is not None:
+        from core.lessons import load_lesson
+
+        load_lesson(options.lesson)
+    for path in options.files:
+        if not Path(path).exists():
+            raise SkipscopeError("there is no file or folder {path}", path=path)
+
+
+def _check_binding() -> None:
+    """Refuse the Qt for Python that corrupts this Python (it drops references of None and True)."""
+    import PySide6
+
+    if PySide6.__version_info__[:3] == (6, 12, 0) and sys.version_info < (3, 12):
+        raise SkipscopeError(
+            "PySide6 6.12.0 crashes Python {python}: pip install 'PySide6-Essentials!=6.12.0'",
+            python=".".join(map(str, sys.version_info[:2])),
+        )
+
+
+if TYPE_CHECKING:  # names in annotations only: importing them here would cost the start its speed
+    from collections.abc import Callable
+
+    from PySide6.QtWidgets import QApplication
+
+    from gui.main_window import MainWindow
