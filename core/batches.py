@@ -86,6 +86,4 @@ def augmented(pictures: Tensor, generator: torch.Generator) -> Tensor:
     device = pictures.device
     index = torch.arange(count, device=device).view(-1, 1, 1, 1)
     channels = torch.arange(pictures.shape[1], device=device).view(1, -1, 1, 1)
-    return padded[
-        index, channels, rows.to(device)[:, None, :, None], columns.to(device)[:, None, None, :]
-    ]
+    return padded[index, channels, rows.to(device)[:, None, :, None], columns.to(device)[:, None, None, :]]

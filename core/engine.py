@@ -53,7 +53,7 @@ from core.messages import (
     StepOnce,
 )
 from core.notices import Notice, SkipscopeError
-from core.records import RunRecord
+from core.records import RunRecord, RunState
 from core.settings import SETTING, RunSettings, lane
 from core.versions import versions
 
@@ -133,7 +133,7 @@ class Engine:
             self._train()
         self._do_piece()
 
-    def close(self, state: str | None = None) -> None:
+    def close(self, state: RunState | None = None) -> None:
         """Save the last checkpoint and the record; the run can be gone on with later."""
         self._end_run(state)
         self._set_state(EngineState.STOPPED)
@@ -255,7 +255,10 @@ class Engine:
         settings = replace(settings, threads=device.threads(settings.threads))
         torch.set_num_threads(settings.threads)
         old = self._run
-        same = old is not None and (old.settings.dataset, old.settings.seed) == (settings.dataset, settings.seed)
+        same = old is not None and (old.settings.dataset, old.settings.seed) == (
+            settings.dataset,
+            settings.seed,
+        )
         if same and old is not None and settings.image_size == old.settings.image_size:
             dataset = old.dataset
         else:
@@ -281,7 +284,7 @@ class Engine:
         """Name the folder of the next run (None: a new one in the user's data folder)."""
         self._directory = directory
 
-    def _end_run(self, state: str | None = None) -> None:
+    def _end_run(self, state: RunState | None = None) -> None:
         run = self._run
         if run is None or run.record is None:
             return
@@ -391,7 +394,9 @@ class Engine:
         if unknown and self._predicting is None:
             source = self._references[command.source]
             if all(jobs.same_classes(subject, run) for subject in source.subjects):
-                self._predicting = jobs.predictions(run, source, lambda rows: self._keep_predictions(source.name, rows))
+                self._predicting = jobs.predictions(
+                    run, source, lambda rows: self._keep_predictions(source.name, rows)
+                )
         if unknown and self._predicting is not None:
             self._waiting_pages = [command]
         self._publish(jobs.page(run, command, self._predictions))
@@ -493,7 +498,9 @@ class Engine:
             self._predictions[sources.LANES] = (step, [result.logits for result in results])
 
         step = run.step
-        self._evaluating = jobs.evaluation(run, self._snapshots.take("evaluate"), self._publish, keep, request)
+        self._evaluating = jobs.evaluation(
+            run, self._snapshots.take("evaluate"), self._publish, keep, request
+        )
 
     def _begin_explanation(self) -> None:
         asked = self._asked
@@ -557,7 +564,9 @@ class Engine:
         if isinstance(error, torch.OutOfMemoryError):
             notice = Notice("the device is out of memory; take a smaller batch or width and Apply")
         else:
-            notice = Notice("training stopped by a fault: {what}", {"what": f"{type(error).__name__}: {error}"})
+            notice = Notice(
+                "training stopped by a fault: {what}", {"what": f"{type(error).__name__}: {error}"}
+            )
         self._publish(Failed(notice, None, text))
         self._set_state(EngineState.PAUSED)
 

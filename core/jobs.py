@@ -66,9 +66,7 @@ def predictions(
     keep(results)
 
 
-def explanation(
-    run: LiveRun | None, source: Source, request: Explain, publish: Publish
-) -> Iterator[None]:
+def explanation(run: LiveRun | None, source: Source, request: Explain, publish: Publish) -> Iterator[None]:
     """Explain one picture with every network of a source; publishes coarse and whole maps."""
     began = time.perf_counter()
     answers: list[Attributed] = []
@@ -134,7 +132,10 @@ def page(
 
 
 def _passes(
-    request: BrowsePictures, labels: NDArray[np.int64], predicted: NDArray[np.int64], sure: NDArray[np.float64]
+    request: BrowsePictures,
+    labels: NDArray[np.int64],
+    predicted: NDArray[np.int64],
+    sure: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
     keep = np.ones(len(labels), bool) if request.label is None else labels == request.label
     if predicted.min(initial=0) < 0:

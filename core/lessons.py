@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from core.messages import TrainingSlice
 from core.notices import SkipscopeError
 from core.paths import asset
 from core.settings import RunSettings, run_from_json
@@ -66,6 +67,35 @@ class Verdict:
     expectation: Expectation
     measured: float
     met: bool
+
+
+class Judge:
+    """Follows a run slice by slice and gives the verdicts once the lesson's own steps are done."""
+
+    def __init__(self, lesson: Lesson) -> None:
+        self.lesson = lesson
+        self._losses: list[list[float]] = [[] for _ in lesson.settings.lanes]
+        self._first: list[list[float]] = [[] for _ in lesson.settings.lanes]
+        self._done = False
+
+    def add_slice(self, event: TrainingSlice) -> tuple[Verdict, ...] | None:
+        """Take a slice; returns the verdicts with the last one that counts, once."""
+        planned = self.lesson.settings.steps
+        if self._done or planned is None or len(event.lanes) != len(self._losses):
+            return None
+        for losses, first, lane in zip(self._losses, self._first, event.lanes, strict=True):
+            if not first and len(lane.gradient_norms):
+                first.extend(lane.gradient_norms[0].tolist())
+            losses.extend(lane.losses.tolist())
+            del losses[planned:]
+        if event.first_step + event.steps - 1 < planned:
+            return None
+        self._done = True
+        lanes = {
+            lane.name: LaneResult(losses, first)
+            for lane, losses, first in zip(self.lesson.settings.lanes, self._losses, self._first, strict=True)
+        }
+        return verdicts(self.lesson, lanes)
 
 
 def lesson_names() -> tuple[str, ...]:

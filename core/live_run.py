@@ -10,10 +10,11 @@ import torch
 from core import checkpoint
 from core.batches import Batches
 from core.datasets import Dataset
+from core.journal_thread import CheckpointKind
 from core.messages import LaneInfo, LaneSlice, TrainingSlice
 from core.network import ResidualNetwork
 from core.notices import SkipscopeError
-from core.records import CheckpointKind, RunRecord
+from core.records import RunRecord
 from core.settings import RunSettings
 from core.training import Lane, scheduled
 

@@ -405,8 +405,8 @@ class Failed:
 
 
 Event: TypeAlias = (
-    EngineReady | LibrariesLoaded | StateChanged | Progress | RunStarted | TrainingSlice | Evaluation | PicturePage | Explanation
-    | CheckpointOpened | References | Saved | Failed
+    EngineReady | LibrariesLoaded | StateChanged | Progress | RunStarted | TrainingSlice | Evaluation | PicturePage
+    | Explanation | CheckpointOpened | References | Saved | Failed
 )  # fmt: skip
 
 

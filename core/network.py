@@ -225,7 +225,9 @@ def _scale_branch(block: ResidualBlock, factor: float) -> None:
         parameter.mul_(factor)
 
 
-def _conv(in_channels: int, out_channels: int, size: int, stride: int, settings: NetworkSettings) -> nn.Conv2d:
+def _conv(
+    in_channels: int, out_channels: int, size: int, stride: int, settings: NetworkSettings
+) -> nn.Conv2d:
     bias = settings.norm == "none"
     return nn.Conv2d(in_channels, out_channels, size, stride, padding=size // 2, bias=bias)
 

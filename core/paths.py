@@ -8,7 +8,9 @@ import platformdirs
 
 def data_folder() -> Path:
     """Return the user's data folder for Skipscope; SKIPSCOPE_DATA_DIR overrides it."""
-    return Path(os.environ.get("SKIPSCOPE_DATA_DIR") or platformdirs.user_data_path("skipscope", appauthor=False))
+    return Path(
+        os.environ.get("SKIPSCOPE_DATA_DIR") or platformdirs.user_data_path("skipscope", appauthor=False)
+    )
 
 
 def asset(*parts: str) -> Path:

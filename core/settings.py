@@ -146,7 +146,9 @@ class RunSettings:
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.lanes) <= MAX_LANES:
-            raise SettingsError("a run has 1 to {most} lanes, not {value}", most=MAX_LANES, value=len(self.lanes))
+            raise SettingsError(
+                "a run has 1 to {most} lanes, not {value}", most=MAX_LANES, value=len(self.lanes)
+            )
         if len({lane.name for lane in self.lanes}) != len(self.lanes):
             raise SettingsError("two lanes have the same name")
         for setting in SETTINGS:

@@ -83,7 +83,7 @@ class Lane:
         for name in unused:
             self.momentum[name].zero_()
         used = [(name, p) for name, p in self.network.named_parameters() if name not in unused]
-        self._parameters = [parameter for _, parameter in used]
+        self._parameters: list[Tensor] = [parameter for _, parameter in used]
         self._buffers = [self.momentum[name] for name, _ in used]
         self._find_branches([name for name, _ in used])
 
@@ -116,7 +116,7 @@ class Lane:
         count = len(self._parameters)
         self._read_norms(row, gradients[:count], gradients[count:])
         with torch.no_grad():
-            torch._fused_sgd_(  # type: ignore[attr-defined]
+            torch._fused_sgd_(
                 self._parameters, gradients[:count], self._buffers,
                 weight_decay=self._weight_decay, momentum=self._momentum_factor, lr=learning_rate,
                 dampening=0.0, nesterov=False, maximize=False, is_first_step=False,
@@ -141,7 +141,9 @@ class Lane:
     def _find_branches(self, names: list[str]) -> None:
         """Remember which of the used parameters belong to which block's residual branch."""
         index = {
-            name: module.index for name, module in self.network.named_modules() if isinstance(module, ResidualBlock)
+            name: module.index
+            for name, module in self.network.named_modules()
+            if isinstance(module, ResidualBlock)
         }
         places, owners = [], []
         for place, name in enumerate(names):
@@ -158,12 +160,14 @@ class Lane:
         squares = torch.zeros(blocks, dtype=self._wide, device=self.device)
         if self._branch_places:
             branch = [gradients[place] for place in self._branch_places]
-            norms = torch.stack(torch._foreach_norm(branch, 2, self._wide))  # type: ignore[attr-defined]
+            norms = torch.stack(torch._foreach_norm(branch, 2, self._wide))
             squares.index_add_(0, self._branch_owners, norms.square())
         row[2 : 2 + blocks] = squares.sqrt_()
-        at_output = torch.stack(torch._foreach_norm(outputs))  # type: ignore[attr-defined]
-        if self.device.type == "cpu" and not (TINY < at_output.min().item() <= at_output.max().item() < math.inf):
-            at_output = torch.stack(torch._foreach_norm(outputs, 2, self._wide))  # type: ignore[attr-defined]
+        at_output = torch.stack(torch._foreach_norm(outputs))
+        if self.device.type == "cpu" and not (
+            TINY < at_output.min().item() <= at_output.max().item() < math.inf
+        ):
+            at_output = torch.stack(torch._foreach_norm(outputs, 2, self._wide))
         row[2 + blocks :] = at_output
 
     def _on_block(self, index: int, x: Tensor, branch: Tensor | None, y: Tensor) -> None:
@@ -177,7 +181,9 @@ class Lane:
                 self._sums.append([ratio, y.mean(), y.std(), dead])
 
     def _take_samples(self, number: int) -> None:
-        table = torch.stack([torch.stack(row) for row in self._sums]).to("cpu", torch.float64, copy=True).numpy()
+        table = (
+            torch.stack([torch.stack(row) for row in self._sums]).to("cpu", torch.float64, copy=True).numpy()
+        )
         self._sums = []
         self.samples = BlockSamples(number, *(readonly(np.ascontiguousarray(column)) for column in table.T))
 

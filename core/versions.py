@@ -3,7 +3,16 @@
 import platform
 from importlib import metadata
 
-PACKAGES = ("skipscope", "torch", "torchvision", "captum", "PySide6-Essentials", "pyqtgraph", "numpy", "pillow")
+PACKAGES = (
+    "skipscope",
+    "torch",
+    "torchvision",
+    "captum",
+    "PySide6-Essentials",
+    "pyqtgraph",
+    "numpy",
+    "pillow",
+)
 
 
 def versions() -> tuple[tuple[str, str], ...]:

@@ -6,6 +6,7 @@ timer on this thread collects instead.
 
 import argparse
 import gc
+import os
 import signal
 import sys
 from pathlib import Path
@@ -35,9 +36,18 @@ def run(options: argparse.Namespace) -> int:
     window = open_window(options)
     stop = keep_alive(window)
     window.show()
-    code = application.exec()
+    code = int(application.exec())
     stop()
-    return int(code)
+    leave_if_stuck(window, code)
+    return code
+
+
+def leave_if_stuck(window: "MainWindow", code: int) -> None:
+    """End the process at once if the engine's thread did not: the journal is committed, torch is in a step."""
+    if not window.engine_ended:
+        sys.stderr.write("skipscope: the engine is stuck; what was committed is in the run's folder\n")
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def make_application() -> "QApplication":
@@ -53,10 +63,9 @@ def make_application() -> "QApplication":
     import pyqtgraph as pg
 
     pg.setConfigOptions(imageAxisOrder="row-major", antialias=True)
-    from gui.icons import icon
-    from gui.theme import LIGHT
+    from gui.icons import app_icon
 
-    application.setWindowIcon(icon("app", LIGHT))
+    application.setWindowIcon(app_icon())
     return application
 
 

@@ -18,10 +18,10 @@ from core.notices import Notice
 class EngineBridge(QObject):
     """Carries commands to the engine and its events into the window's thread.
 
-    Signals: `event` (any event of core.messages), delivered queued.
+    Signals: `happened` (any event of core.messages), delivered queued.
     """
 
-    event = Signal(object)
+    happened = Signal(object)
 
     def __init__(self, directory: Path | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -48,9 +48,11 @@ class EngineBridge(QObject):
         try:
             from core.engine import Engine
 
-            engine = Engine(self.event.emit, commands=self._commands)
+            engine = Engine(self.happened.emit, commands=self._commands)
             engine.record_to(self._directory)
             engine.loop()
         except Exception as error:  # noqa: BLE001 - the window must live to say what happened
-            notice = Notice("the engine could not start: {what}", {"what": f"{type(error).__name__}: {error}"})
-            self.event.emit(Failed(notice, None, traceback.format_exc()))
+            notice = Notice(
+                "the engine could not start: {what}", {"what": f"{type(error).__name__}: {error}"}
+            )
+            self.happened.emit(Failed(notice, None, traceback.format_exc()))

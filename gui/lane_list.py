@@ -19,13 +19,13 @@ class LaneList(QWidget):
     """One to four lanes; one of them is selected, for *copy*, *remove* and the network settings.
 
     Signals: `selected(place)`; `edited(place, field)` with the field "name", "preset", "custom" or
-    "learning_rate" at every change by a person; `finished(place, field)` once it is meant;
+    "learning_rate" at every change by a person; `rate_finished(place)` once a learning rate is meant;
     `add_clicked`, `copy_clicked`, `remove_clicked`.
     """
 
     selected = Signal(int)
     edited = Signal(int, str)
-    finished = Signal(int, str)
+    rate_finished = Signal(int)
     add_clicked = Signal()
     copy_clicked = Signal()
     remove_clicked = Signal()
@@ -74,6 +74,14 @@ class LaneList(QWidget):
         for strip, names, fault, note in zip(self.strips, changed, faults, notes, strict=False):
             show_mark(strip.mark, bool(names & {"name", "shortcuts", "lane"}), theme)
             show_line(strip.line, fault, note, theme)
+
+    @property
+    def controls(self) -> list[QWidget]:
+        """What the keyboard reaches, top to bottom."""
+        found: list[QWidget] = [self.add_button, self.copy_button, self.remove_button]
+        for strip in self.strips:
+            found += [strip.button, strip.name, strip.preset, strip.learning_rate.control, strip.custom]
+        return found
 
     def _button(self, text: str, clicked: SignalInstance) -> QToolButton:
         button = QToolButton()
@@ -152,7 +160,7 @@ class LaneStrip(QObject):
             self.custom.setText(lane.custom)
         self.learning_rate.set_value(lane.learning_rate)
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Select the lane whose editor is used, so that *copy* and *remove* mean it."""
         if event.type() == QEvent.Type.FocusIn and not self.button.isChecked():
             self.button.setChecked(True)
@@ -185,10 +193,9 @@ class LaneStrip(QObject):
     def _connect(self) -> None:
         lanes, place = self._lanes, self.place
         self.name.textEdited.connect(lambda: lanes.edited.emit(place, "name"))
-        self.name.editingFinished.connect(lambda: lanes.finished.emit(place, "name"))
         self.preset.activated.connect(lambda: lanes.edited.emit(place, "preset"))
         self.custom.textEdited.connect(lambda: lanes.edited.emit(place, "custom"))
         self.learning_rate.edited.connect(lambda: lanes.edited.emit(place, "learning_rate"))
-        self.learning_rate.finished.connect(lambda: lanes.finished.emit(place, "learning_rate"))
+        self.learning_rate.finished.connect(lambda: lanes.rate_finished.emit(place))
         for widget in (self.name, self.preset, self.custom, self.learning_rate.control):
             widget.installEventFilter(self)

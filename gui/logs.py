@@ -33,7 +33,9 @@ def set_up_logging() -> None:
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(RotatingFileHandler(path, maxBytes=2_000_000, backupCount=5, encoding="utf-8", delay=True))
+        handlers.append(
+            RotatingFileHandler(path, maxBytes=2_000_000, backupCount=5, encoding="utf-8", delay=True)
+        )
         # the file must stay open for as long as the process may crash
         faulthandler.enable(path.with_suffix(".crash").open("a"))
     except OSError as error:

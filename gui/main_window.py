@@ -4,10 +4,12 @@ import gc
 from pathlib import Path
 from typing import Any, Protocol
 
-from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QKeyEvent
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QApplication,
+    QComboBox,
     QDockWidget,
     QFileDialog,
     QMainWindow,
@@ -16,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.lessons import lesson_names, load_lesson
+from core.lessons import Judge, lesson_names, load_lesson
 from core.messages import (
     Cancel,
     CheckpointOpened,
@@ -54,6 +56,7 @@ from gui.block_card import BlockCard
 from gui.curves_panel import CurvesPanel
 from gui.help_dialogs import AboutDialog, KeysDialog
 from gui.lesson_bar import LessonBar
+from gui.lesson_words import lesson_verdict
 from gui.logs import log
 from gui.network_panel import NetworkPanel
 from gui.open_dialog import OpenDialog
@@ -74,7 +77,7 @@ WIDE = 1600
 class Bridge(Protocol):
     """What the window needs of the engine."""
 
-    event: Any  # Signal(object)
+    happened: Any  # Signal(object)
 
     def submit(self, command: Command) -> None:
         """Hand in a command."""
@@ -86,21 +89,23 @@ class Bridge(Protocol):
 class MainWindow(QMainWindow):
     """Places the panels.
 
-    Signals: `first_step` when the first slice has come.
+    Signals: `event_seen` (any event) once the panels have it.
     """
 
-    first_step = Signal()
+    event_seen = Signal(object)
 
     def __init__(self, bridge: Bridge, lesson: str | None = None, files: tuple[str, ...] = ()) -> None:
         super().__init__()
         self.setWindowTitle("Skipscope")
         self.setAcceptDrops(True)
         self._bridge = bridge
-        self._lesson = lesson
+        self._first_lesson = lesson
         self._waiting_files = list(files)
         self._state = EngineState.LOADING
         self._ready: EngineReady | None = None
         self._run: RunStarted | None = None
+        self._judge: Judge | None = None
+        self.engine_ended = True
         self._memory = WindowState()
         self._toggles = Toggles(self)
         self.network = NetworkPanel()
@@ -127,8 +132,10 @@ class MainWindow(QMainWindow):
         self.set_appearance(self._memory.appearance)
         if not self._memory.restore(self, self._dock_host):
             self.reset_layout()
-        self.run_bar.set_lessons([(found.name, found.title, found.question) for found in map(load_lesson, lesson_names())])
-        bridge.event.connect(self.on_event, Qt.ConnectionType.QueuedConnection)
+        self.run_bar.set_lessons(
+            [(found.name, found.title, found.question) for found in map(load_lesson, lesson_names())]
+        )
+        bridge.happened.connect(self.on_event, Qt.ConnectionType.QueuedConnection)
         self.clock.start()
         self.network.setFocus()
 
@@ -186,13 +193,20 @@ class MainWindow(QMainWindow):
             dock.setFloating(False)
             dock.show()
         docks["pictures"].raise_()
+        QTimer.singleShot(0, self._share_space)  # once the layout has taken in what was moved
+
+    def _share_space(self) -> None:
+        host, docks = self._dock_host, self._docks
         total = self.width()
+        wide = not host.tabifiedDockWidgets(docks["pictures"])
         if wide:
             columns = [docks["network"], docks["pictures"], docks["setup"]]
             host.resizeDocks(columns, [total - 920, 560, 360], Qt.Orientation.Horizontal)
             host.resizeDocks([docks["setup"], docks["block"]], [600, 400], Qt.Orientation.Vertical)
         else:
-            host.resizeDocks([docks["network"], docks["pictures"]], [total - 440, 440], Qt.Orientation.Horizontal)
+            host.resizeDocks(
+                [docks["network"], docks["pictures"]], [total - 440, 440], Qt.Orientation.Horizontal
+            )
         host.resizeDocks([docks["network"], docks["curves"]], [36, 64], Qt.Orientation.Vertical)
 
     def set_appearance(self, appearance: str) -> None:
@@ -231,7 +245,9 @@ class MainWindow(QMainWindow):
             Entry(run, self.tr("&Single step"), ".", lambda: submit(StepOnce())),
             Entry(run, self.tr("&Reset: same seed, same weights"), "R", self._reset),
             Entry(run, self.tr("&Cut or restore the selected shortcut"), "S", self.network.toggle_selected),
-            Entry(run, self.tr("Cut or restore &all shortcuts of the lane"), "Shift+S", self.network.toggle_all),
+            Entry(
+                run, self.tr("Cut or restore &all shortcuts of the lane"), "Shift+S", self.network.toggle_all
+            ),
             Entry(run, self.tr("Delete or restore the selected &branch"), "B", self.network.toggle_branch),
             Entry(networks, self.tr("Use the &pretrained twins"), "", self._use_pretrained),
             Entry(networks, self.tr("&ImageNet weights (ResNet-18)…"), "", self._use_imagenet),
@@ -249,7 +265,12 @@ class MainWindow(QMainWindow):
             (action.shortcut().toString(), text.replace("&", ""))
             for text, action in self._actions.items() if not action.shortcut().isEmpty()
         ]  # fmt: skip
-        rows.append((self.tr("Arrows"), self.tr("In the network: choose block and lane; in the gallery: choose a picture")))
+        rows.append(
+            (
+                self.tr("Arrows"),
+                self.tr("In the network: choose block and lane; in the gallery: choose a picture"),
+            )
+        )
         rows.append((self.tr("Tab"), self.tr("Next control")))
         KeysDialog(rows, self).open()
 
@@ -335,14 +356,26 @@ class MainWindow(QMainWindow):
                 _keep_out_of_collection()
             case Failed():
                 self._on_failed(event)
+        self.event_seen.emit(event)
+
+    def show_panel(self, name: str) -> None:
+        """Bring a panel to the front: network, curves, pictures, setup, block."""
+        self._docks[name].show()
+        self._docks[name].raise_()
+
+    def paint_everything(self) -> None:
+        """Show at once all that is known: for screenshots."""
+        for panel in self._panels:
+            panel.refresh_now()
+        self.curves.refresh_all()
 
     def _on_ready(self, event: EngineReady) -> None:
         _keep_out_of_collection()
         self._ready = event
         self.run_bar.set_engine(event)
         self.setup.set_engine(event)
-        if self._lesson is not None:
-            self.open_lesson(self._lesson)
+        if self._first_lesson is not None:
+            self.open_lesson(self._first_lesson)
         else:
             self.begin(default_run(event.device != "cpu"))
         for path in self._waiting_files:
@@ -357,6 +390,7 @@ class MainWindow(QMainWindow):
             panel.start_run(event)
         self.network.blockSignals(False)
         self.card.show_block(*self.network.selected)
+        self._show_lesson(event.lesson)
         if event.notice is not None:
             self.banner.show_text(say(event.notice), bad=False)
         self.setWindowTitle(self.tr("{dataset} — Skipscope").format(dataset=event.settings.dataset))
@@ -368,12 +402,24 @@ class MainWindow(QMainWindow):
         self.run_bar.add_slice(event)
         self.pictures.on_slice(event)
         self._toggles.add_slice(event)
-        self.lesson_bar.add_slice(event)
+        self._judge_lesson(event)
         if event.applied:
             self.network.refresh_now()
             self._refresh_pictures()
-        if event.first_step == 1:
-            self.first_step.emit()
+
+    def _show_lesson(self, name: str | None) -> None:
+        self._judge = Judge(load_lesson(name)) if name is not None else None
+        if self._judge is None:
+            self.lesson_bar.clear()
+        else:
+            lesson = self._judge.lesson
+            self.lesson_bar.set_lesson(lesson.title, lesson.question, lesson.watch)
+
+    def _judge_lesson(self, event: TrainingSlice) -> None:
+        found = self._judge.add_slice(event) if self._judge is not None else None
+        if found:
+            self.lesson_bar.set_verdict(*lesson_verdict(found))
+            self.lesson_bar.refresh_now()
 
     def _on_toggle(self, command: Any) -> None:
         self.network.mark_requested(command.lane, command.shortcuts, command.branches, command.id)
@@ -399,6 +445,7 @@ class MainWindow(QMainWindow):
             log.error("%s\n%s", event.notice, event.traceback)
         self.pictures.on_failed(event)
         if event.request is not None:
+            self.run_bar.end_progress(event.request)
             self.network.drop_request(event.request)
             self.card.drop_request(event.request)
         needs_download = event.request is not None and event.request == self._imagenet_request
@@ -412,7 +459,6 @@ class MainWindow(QMainWindow):
 
     def begin(self, settings: RunSettings, lesson: str | None = None) -> None:
         """Begin a run."""
-        self.lesson_bar.set_lesson(load_lesson(lesson) if lesson else None)
         self._bridge.submit(Setup(settings, lesson=lesson))
 
     def open_lesson(self, name: str) -> None:
@@ -491,6 +537,15 @@ class MainWindow(QMainWindow):
 
     # ---- Qt ---------------------------------------------------------------------------------
 
+    def event(self, event: QEvent) -> bool:
+        """Leave the space bar to a focused button or box; elsewhere it plays and pauses."""
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
+            focus = self.focusWidget()
+            if event.key() == Qt.Key.Key_Space and isinstance(focus, QAbstractButton | QComboBox):
+                event.accept()
+                return True
+        return super().event(event)
+
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if event.mimeData().hasUrls():
             event.acceptProposedAction()
@@ -504,7 +559,8 @@ class MainWindow(QMainWindow):
         self.clock.stop()
         self._refresh.stop()
         self._memory.save(self, self._dock_host)
-        if not self._bridge.shutdown():
+        self.engine_ended = self._bridge.shutdown()
+        if not self.engine_ended:
             log.error("the engine did not end in time; the journal holds what was committed")
         event.accept()
 
@@ -513,4 +569,3 @@ def _keep_out_of_collection() -> None:
     """Take what a big import made out of later collections: a full one then costs next to nothing."""
     gc.collect()
     gc.freeze()
-

@@ -154,6 +154,10 @@ class PicturesPanel(Panel):
         """Explain a picture file, as if it had been dropped here."""
         self.brought.take_files(list(paths))
 
+    def choose_method(self, name: str) -> None:
+        """Ask by a method, by its name in core.methods."""
+        self.controls.method.setCurrentIndex(self.controls.method.findData(name))
+
     # ---- what may be refreshed unasked ----------------------------------------------------
 
     def automatic_request(self) -> Explain | None:

@@ -92,6 +92,10 @@ class NumberEditor(Editor):
         if self.value() != value:  # the same number, written another way, stays as it was typed
             self._box.show_number(value)
 
+    def set_placeholder(self, text: str) -> None:
+        """Say what an empty line means."""
+        self._box.lineEdit().setPlaceholderText(text)
+
 
 class NumberBox(QAbstractSpinBox):
     """A spin box over a line of text; anything can be typed, whoever reads it judges it."""

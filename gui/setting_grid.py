@@ -39,9 +39,24 @@ class SettingGrid(QWidget):
         for setting in settings:
             self._add(setting)
 
+    @property
+    def label_width(self) -> int:
+        """Room the widest label needs."""
+        return max(row.label.minimumWidth() for row in self._rows.values())
+
+    def set_label_width(self, width: int) -> None:
+        """Give the labels as much room as those of another section have."""
+        self._grid.setColumnMinimumWidth(1, width)
+
     def add_beside(self, name: str, widget: QWidget) -> None:
         """Put a button to the right of an editor."""
         self._rows[name].beside.addWidget(widget)
+        self._rows[name].controls.append(widget)
+
+    @property
+    def controls(self) -> list[QWidget]:
+        """What the keyboard reaches, top to bottom."""
+        return [control for row in self._rows.values() for control in row.controls]
 
     def show_values(self, values: Mapping[str, Any]) -> None:
         """Show values without echo; whatever is being typed stays if it means the same."""
@@ -83,6 +98,7 @@ class _Row:
         self.beside = QHBoxLayout()
         self.beside.setSpacing(4)
         self.beside.addWidget(editor, 1)
+        self.controls = [editor.control]
 
     def show_mark(self, changed: bool, theme: Theme) -> None:
         font = self.label.font()
@@ -154,8 +170,8 @@ def show_line(label: QLabel, fault: str, note: str, theme: Theme) -> None:
     paint_text(label, theme.bad if fault else theme.muted)
 
 
-def paint_text(label: QLabel, color: str) -> None:
-    """Give a label's text a colour of the theme."""
+def paint_text(label: QWidget, color: str) -> None:
+    """Give a label's text, or a line, a colour of the theme."""
     palette = label.palette()
     if palette.color(QPalette.ColorRole.WindowText) != QColor(color):
         palette.setColor(QPalette.ColorRole.WindowText, QColor(color))

@@ -190,6 +190,23 @@ def with_preset(draft: Draft, place: int, preset: Preset) -> Draft:
     return with_lane(draft, place, preset=preset, custom=custom)
 
 
+def with_learning_rate(draft: Draft, value: float, lane_of_run: int | None) -> Draft:
+    """Return the draft with the learning rate of one lane of the running run (None: of all) changed."""
+    for place, one in enumerate(draft.lanes):
+        if one.origin is not None and lane_of_run in (None, one.origin):
+            draft = with_lane(draft, place, learning_rate=value)
+    return draft
+
+
+def with_rate(settings: RunSettings, value: float, lane_of_run: int | None) -> RunSettings:
+    """Return a run's settings with the learning rate of one lane (None: of all) changed."""
+    lanes = tuple(
+        dataclasses.replace(one, learning_rate=value) if lane_of_run in (None, place) else one
+        for place, one in enumerate(settings.lanes)
+    )
+    return dataclasses.replace(settings, lanes=lanes)
+
+
 def with_added(draft: Draft, place: int, *, copy: bool) -> Draft:
     """Return the draft with one more lane, at its end: a copy of one, or that one with all shortcuts."""
     if len(draft.lanes) >= MAX_LANES:

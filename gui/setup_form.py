@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
+from itertools import pairwise
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
@@ -25,7 +26,6 @@ from gui.setup_draft import NETWORK_NAMES, RUN_NAMES, Draft, Place
 from gui.theme import Theme
 
 DOWNLOAD_MEGABYTES = {"cifar10": 170, "cifar100": 169}
-WIDTH = 340
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class FormView:
     notes: Mapping[str, str]
     lane_notes: tuple[str, ...]
     downloadable: bool
-    applicable: bool
+    has_run: bool
 
 
 class SetupForm(QWidget):
@@ -55,11 +55,15 @@ class SetupForm(QWidget):
         self.lanes_line = line_label()
         self.for_all = QCheckBox(self.tr("For all lanes"))
         self.network = SettingGrid([SETTING[name] for name in NETWORK_NAMES])
+        self.rule = QFrame()
+        self.rule.setFrameShape(QFrame.Shape.HLine)
+        self.rule.setFrameShadow(QFrame.Shadow.Plain)
         self.summary = QLabel()
         self.apply_button = QPushButton(self.tr("Apply (resets the run)"))
         self.revert_button = QPushButton(self.tr("Revert"))
         self._describe()
         self._arrange()
+        self._order_keys()
 
     def show_view(self, view: FormView, theme: Theme) -> None:
         """Show values and marks without echo."""
@@ -69,6 +73,7 @@ class SetupForm(QWidget):
         self._show_marks(view, theme)
         self._show_heading(view)
         self._show_foot(view, theme)
+        paint_text(self.rule, theme.grid)
         self.download.setIcon(icon("download", theme))
         self.new_seed.setIcon(icon("seed", theme))
         self._show_download(view)
@@ -109,14 +114,20 @@ class SetupForm(QWidget):
             self.network.heading.set_title(self.tr("Network"))
 
     def _show_foot(self, view: FormView, theme: Theme) -> None:
-        self.apply_button.setEnabled(view.applicable and not view.faults)
-        self.revert_button.setEnabled(bool(view.changed or view.faults))
+        self.apply_button.setEnabled(not view.faults and (bool(view.changed) or not view.has_run))
+        self.revert_button.setEnabled(view.has_run and bool(view.changed or view.faults))
         if view.faults:
-            self.summary.setText(self.tr("One value cannot be used; see above."))
+            one = len(view.faults) == 1
+            words = self.tr("1 value cannot be used") if one else self.tr("{count} values cannot be used")
+            self.summary.setText(words.format(count=len(view.faults)))
         elif view.changed:
-            self.summary.setText(self.tr("%n change(s), not yet applied", "", len(view.changed)))
+            one = len(view.changed) == 1
+            words = self.tr("1 change, not applied") if one else self.tr("{count} changes, not applied")
+            self.summary.setText(words.format(count=len(view.changed)))
+        elif view.has_run:
+            self.summary.setText(self.tr("The run has these settings"))
         else:
-            self.summary.setText(self.tr("As the run is."))
+            self.summary.setText(self.tr("No run yet"))
         paint_text(self.summary, theme.bad if view.faults else theme.muted)
 
     def _show_download(self, view: FormView) -> None:
@@ -153,6 +164,9 @@ class SetupForm(QWidget):
         for section in (self.recipe, self.lanes, self.lanes_line, self.network):
             column.addWidget(section)
         column.addStretch(1)
+        width = max(self.recipe.label_width, self.network.label_width)
+        self.recipe.set_label_width(width)
+        self.network.set_label_width(width)
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
@@ -163,7 +177,14 @@ class SetupForm(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(scroll, 1)
+        layout.addWidget(self.rule)
         layout.addLayout(self._foot())
+
+    def _order_keys(self) -> None:
+        """Let the Tab key go from top to bottom, whatever the order things were made in."""
+        order = [*self.recipe.controls, *self.lanes.controls, self.for_all, *self.network.controls]
+        for before, after in pairwise([*order, self.apply_button, self.revert_button]):
+            QWidget.setTabOrder(before, after)
 
     def _foot(self) -> QVBoxLayout:
         buttons = QHBoxLayout()

@@ -4,30 +4,25 @@ It holds a draft (gui/setup_draft.py): every edit makes a new one, which gui/set
 Nothing reaches the engine before *Apply*, except a lane's learning rate, which takes effect at once.
 """
 
-import dataclasses
 import random
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from core.messages import EngineReady, RunStarted
 from core.settings import (
-    FOUR_STAGES,
     SETTING,
     NetworkSettings,
     RunSettings,
-    SettingsError,
     twins,
 )
 from gui.panel import Panel
 from gui.setting_fields import ChoiceEditor, choice_words
 from gui.setup_draft import (
     Draft,
-    LaneDraft,
     alike,
     build,
-    build_lane,
     changes,
     draft_of,
     faults,
@@ -37,11 +32,13 @@ from gui.setup_draft import (
     with_learning_rate,
     with_network,
     with_preset,
+    with_rate,
     with_run,
     without,
 )
 from gui.setup_form import DOWNLOAD_MEGABYTES, FormView, SetupForm
-from gui.wording import say, whole
+from gui.setup_notes import lane_note, network_notes, recipe_notes
+from gui.wording import say
 
 
 class SetupPanel(Panel):
@@ -124,9 +121,10 @@ class SetupPanel(Panel):
             places=self._places(),
             changed=changes(draft, self._running) if self._running else set(),
             faults={place: say(notice) for place, notice in faults(draft).items()},
-            notes=self._notes(),
-            lane_notes=tuple(self._lane_note(one) for one in draft.lanes),
+            notes=network_notes(draft, self._places(), self._device) | recipe_notes(draft),
+            lane_notes=tuple(lane_note(one, self._run) for one in draft.lanes),
             downloadable=dataset in DOWNLOAD_MEGABYTES and dataset not in self._local,
+            has_run=self._running is not None,
         )
         self.form.show_view(view, self.theme)
 
@@ -148,3 +146,61 @@ class SetupPanel(Panel):
         """Return the lanes that an edit of the network is for."""
         everywhere = self.form.for_all.isChecked()
         return tuple(range(len(self.draft.lanes))) if everywhere else (self._selected,)
+
+    def _on_recipe_edited(self, name: str) -> None:
+        self._edit(with_run(self.draft, name, self.form.recipe.editors[name].value()))
+
+    def _on_network_edited(self, name: str) -> None:
+        value = self.form.network.editors[name].value()
+        if name == "depth":
+            self._edit(with_depth(self.draft, self._places(), value, self._device))
+        else:
+            self._edit(with_network(self.draft, self._places(), name, value))
+
+    def _on_lane_edited(self, place: int, field: str) -> None:
+        strip = self.form.lanes.strips[place]
+        if field == "preset":
+            self._edit(with_preset(self.draft, place, strip.preset.currentData()))
+        elif field == "learning_rate":
+            self._edit(with_lane(self.draft, place, learning_rate=strip.learning_rate.value()))
+        elif field == "name":
+            self._edit(with_lane(self.draft, place, name=strip.name.text().strip()))
+        else:
+            self._edit(with_lane(self.draft, place, custom=strip.custom.text()))
+
+    def _on_rate_meant(self, place: int) -> None:
+        one = self.draft.lanes[place]
+        if self._running is None or one.origin is None or (place, "learning_rate") in faults(self.draft):
+            return
+        if one.learning_rate != self._running.lanes[one.origin].learning_rate:
+            self._running = with_rate(self._running, one.learning_rate, one.origin)
+            self.learning_rate_changed.emit(one.origin, float(one.learning_rate))
+
+    def _on_add(self, copy: bool) -> None:
+        self._edit(with_added(self.draft, self._selected, copy=copy))
+        self._select(len(self.draft.lanes) - 1)
+
+    def _revert(self) -> None:
+        if self._running is not None:
+            self._take(draft_of(self._running, len(self._running.lanes)))
+
+    def _connect(self) -> None:
+        form, lanes = self.form, self.form.lanes
+        form.recipe.edited.connect(self._on_recipe_edited)
+        form.network.edited.connect(self._on_network_edited)
+        form.for_all.clicked.connect(self.refresh)
+        form.new_seed.clicked.connect(
+            lambda: self._edit(with_run(self.draft, "seed", random.randrange(2**31)))
+        )
+        form.download.clicked.connect(lambda: self.download_requested.emit(self.draft.run["dataset"]))
+        form.apply_button.clicked.connect(lambda: self.apply_requested.emit(self.settings()))
+        form.revert_button.clicked.connect(self._revert)
+        dataset = form.recipe.editors["dataset"]
+        assert isinstance(dataset, ChoiceEditor)
+        dataset.folder_wanted.connect(self.folder_requested)
+        lanes.selected.connect(self._select)
+        lanes.edited.connect(self._on_lane_edited)
+        lanes.rate_finished.connect(self._on_rate_meant)
+        lanes.add_clicked.connect(lambda: self._on_add(copy=False))
+        lanes.copy_clicked.connect(lambda: self._on_add(copy=True))
+        lanes.remove_clicked.connect(lambda: self._edit(without(self.draft, self._selected)))

@@ -26,7 +26,9 @@ class Toggles(QObject):
         self._last = {n: (lane.shortcuts, lane.branches) for n, lane in enumerate(event.settings.lanes)}
         self._pending.clear()
 
-    def request(self, lane: int, shortcuts: tuple[float, ...] | None, branches: tuple[float, ...] | None) -> None:
+    def request(
+        self, lane: int, shortcuts: tuple[float, ...] | None, branches: tuple[float, ...] | None
+    ) -> None:
         """Ask for strengths of a lane."""
         command = SetStrengths(lane, shortcuts, branches)
         old = self._last[lane]

@@ -7,6 +7,8 @@ from PySide6.QtCore import QCoreApplication, QLocale
 
 from core.notices import Notice
 
+DIGITS = 10  # 0.1 + 0.2 is shown as 0.3
+
 
 def say(notice: Notice) -> str:
     """Word a notice in the window's language."""
@@ -30,7 +32,7 @@ def plain(number: float) -> str:
     locale.setNumberOptions(QLocale.NumberOption.OmitGroupSeparator)
     if isinstance(number, int):
         return locale.toString(number)
-    return locale.toString(number, "g", QLocale.FloatingPointPrecisionOption.FloatingPointShortest.value)
+    return locale.toString(number, "g", DIGITS)
 
 
 def _spoken(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ class Parser(argparse.ArgumentParser):
     """argparse, but an error is one line and exit 2, without the usage text."""
 
     def error(self, message: str) -> NoReturn:
+        """Say what is wrong."""
         raise UsageError("{message}", message=message)
 
 
@@ -237,7 +238,7 @@ def _pairs(text: str) -> list[tuple[str, str]]:
         elif pairs:
             pairs[-1] = (pairs[-1][0], f"{pairs[-1][1]},{part.strip()}")
         else:
-            raise UsageError("--lane wants KEY=VALUE, not {text}", text=text)
+            raise UsageError("--lane wants KEY=VALUE, not {value}", value=text)
     return pairs
 
 

@@ -28,7 +28,9 @@ def command(options: argparse.Namespace) -> int:
     if out.suffix.lower() not in (".npy", ".png"):
         raise UsageError("--out must end in .npy or .png, not {name}", name=out.name)
     if options.method not in METHODS:
-        raise UsageError("method must be one of {choices}, not {value}", choices=", ".join(METHODS), value=options.method)
+        raise UsageError(
+            "method must be one of {choices}, not {value}", choices=", ".join(METHODS), value=options.method
+        )
     opened = open_checkpoint(options)
     array = read_image(options.image, opened.transform)
     network = opened.network()
@@ -37,7 +39,9 @@ def command(options: argparse.Namespace) -> int:
     if target is None:
         target = int(np.argmax(probabilities(network, picture)))
     result = attribute(network, picture, options.method, target, steps=options.steps)
-    data = _npy(result.attribution) if out.suffix.lower() == ".npy" else _png(result.attribution, options, array)
+    data = (
+        _npy(result.attribution) if out.suffix.lower() == ".npy" else _png(result.attribution, options, array)
+    )
     try:
         write_atomically(out, data)
     except OSError as error:

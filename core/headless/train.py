@@ -81,7 +81,9 @@ class Outcome:
     checkpoints: tuple[Path | None, ...]
 
 
-def train(settings: RunSettings, out: Path | None, *, record: bool = True, lesson: str | None = None) -> Outcome:
+def train(
+    settings: RunSettings, out: Path | None, *, record: bool = True, lesson: str | None = None
+) -> Outcome:
     """Train to the planned length; Ctrl-C saves and ends early. Raises SkipscopeError."""
     collected = Collected()
     engine = Engine(collected.take, evaluate=False, record=record)
@@ -191,7 +193,9 @@ def _checkpoints(directory: Path | None, run: LiveRun) -> tuple[Path | None, ...
 
     stored = read_run(directory)
     latest = {row.lane: row.file for row in stored.checkpoints if row.step == run.step}
-    return tuple(directory / "checkpoints" / latest[lane.name] if lane.name in latest else None for lane in run.lanes)
+    return tuple(
+        directory / "checkpoints" / latest[lane.name] if lane.name in latest else None for lane in run.lanes
+    )
 
 
 def _first_and_last(pair: tuple[list[float], list[float]]) -> dict[str, Any]:

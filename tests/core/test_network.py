@@ -65,7 +65,9 @@ class PlainNetwork(nn.Module):
         ins = width
         for stage, number in enumerate(blocks):
             outs = width * 2**stage
-            members = [PlainBlock(ins if n == 0 else outs, outs, 2 if stage and n == 0 else 1) for n in range(number)]
+            members = [
+                PlainBlock(ins if n == 0 else outs, outs, 2 if stage and n == 0 else 1) for n in range(number)
+            ]
             self.add_module(f"layer{stage + 1}", nn.Sequential(*members))
             ins = outs
         self.stages = len(blocks)
@@ -167,7 +169,9 @@ def test_torchvision_logits() -> None:
     source(torch.randn(8, 3, 64, 64))  # moves the running statistics
     source.eval()
     ours = ResidualNetwork(NetworkSettings(width=64, stem="7x7", classes=7)).eval()
-    ours.load_state_dict({name.replace("downsample", "shortcut"): v for name, v in source.state_dict().items()})
+    ours.load_state_dict(
+        {name.replace("downsample", "shortcut"): v for name, v in source.state_dict().items()}
+    )
     x = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
         a, b = ours(x), source(x)

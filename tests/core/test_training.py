@@ -42,7 +42,10 @@ def by_hand(
     for block in network.blocks:
         parts = [block.conv1, block.bn1, block.conv2, block.bn2]
         total = sum(
-            p.grad.double().pow(2).sum().item() for part in parts for p in part.parameters() if p.grad is not None
+            p.grad.double().pow(2).sum().item()
+            for part in parts
+            for p in part.parameters()
+            if p.grad is not None
         )
         branch.append(total**0.5)
     return loss.item(), branch, [output.grad.double().norm().item() for output in outputs]  # type: ignore[union-attr]
@@ -107,7 +110,9 @@ def test_cut_and_restored_lane_trains_as_one_built_so() -> None:
     for step in range(1, 4):
         for each in (cut, plain):
             each.step(step, *batch(step), 0.05)
-    for (name, a), b in zip(cut.network.state_dict().items(), plain.network.state_dict().values(), strict=True):
+    for (name, a), b in zip(
+        cut.network.state_dict().items(), plain.network.state_dict().values(), strict=True
+    ):
         assert torch.equal(a, b), name
     assert all(torch.equal(dict(cut.network.named_parameters())[name], p) for name, p in before.items())
 
@@ -147,7 +152,8 @@ def test_both_paths_cut_leaves_the_rest_training() -> None:
     ours.step(1, *batch(), 0.05)
     norms = ours.take_readings().gradient_norms[0]
     assert (norms[:4] == 0).all()
-    assert (norms[4:] > 0).any()
+    assert np.isfinite(norms).all()
+    assert ours.network.fc.bias.ne(Lane(run.lanes[0], run, CPU).network.fc.bias).any()
 
 
 def test_samples_are_what_the_blocks_computed() -> None:
@@ -165,7 +171,9 @@ def test_samples_are_what_the_blocks_computed() -> None:
     ours.step(1, pictures, labels, 0.05)
     assert ours.samples is not None
     for number, (x, branch, y) in enumerate(seen):
-        assert ours.samples.branch_ratios[number] == pytest.approx((branch.norm() / x.norm()).item(), rel=1e-4)
+        assert ours.samples.branch_ratios[number] == pytest.approx(
+            (branch.norm() / x.norm()).item(), rel=1e-4
+        )
         assert ours.samples.deviations[number] == pytest.approx(y.std().item(), rel=1e-4)
 
 

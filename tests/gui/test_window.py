@@ -1,0 +1,265 @@
+"""The window on a fake engine: what is clicked is sent, what is said is shown."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from core.messages import (
+    Command,
+    EngineReady,
+    EngineState,
+    Failed,
+    LaneInfo,
+    LaneSlice,
+    OpenCheckpoint,
+    Pause,
+    Play,
+    Reset,
+    RunStarted,
+    SetLearningRate,
+    SetStrengths,
+    Setup,
+    StateChanged,
+    StepOnce,
+    TrainingSlice,
+)
+from core.notices import Notice
+from core.settings import NetworkSettings, RunSettings, twins
+from gui.main_window import MainWindow
+
+NETWORK = NetworkSettings()
+SETTINGS = RunSettings(lanes=twins(NETWORK))
+
+
+class FakeBridge(QObject):
+    happened = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.submitted: list[Command] = []
+        self.ended = False
+
+    def submit(self, command: Command) -> None:
+        self.submitted.append(command)
+
+    def shutdown(self, seconds: float = 4.5) -> bool:
+        self.ended = True
+        return True
+
+    def of(self, kind: type) -> list[Command]:
+        return [command for command in self.submitted if isinstance(command, kind)]
+
+
+def run_started(lesson: str | None = None, settings: RunSettings = SETTINGS) -> RunStarted:
+    infos = tuple(
+        LaneInfo(lane.name, lane.network, 701_466, (14_528,) * lane.network.block_count,
+                 tuple((16, 28, 28) for _ in range(lane.network.block_count)))
+        for lane in settings.lanes
+    )  # fmt: skip
+    return RunStarted(
+        settings=settings, lanes=infos, class_names=tuple("abcdefghij"), steps=200, steps_per_epoch=100,
+        held_out=1000, evaluated=1000, directory=None, lesson=lesson,
+    )  # fmt: skip
+
+
+def training_slice(first: int, steps: int = 1, applied: tuple[int, ...] = (), lanes: int = 2) -> TrainingSlice:
+    one = LaneSlice(
+        losses=np.full(steps, 2.0), accuracies=np.full(steps, 0.5), gradient_norms=np.ones((steps, 8)),
+        output_gradients=np.ones((steps, 8)), learning_rate=0.05, shortcuts=(1.0,) * 8, branches=(1.0,) * 8,
+    )  # fmt: skip
+    return TrainingSlice(first, steps, (one,) * lanes, applied, 400.0, 500_000_000)
+
+
+READY = EngineReady("cpu", Notice("CPU: none found"), 2, (("Python", "3.11"),), ("cpu",))
+
+
+@pytest.fixture
+def make_window(qtbot: QtBot) -> Callable[..., tuple[MainWindow, FakeBridge]]:
+    def make(**values: object) -> tuple[MainWindow, FakeBridge]:
+        bridge = FakeBridge()
+        window = MainWindow(bridge, **values)  # type: ignore[arg-type]
+        qtbot.addWidget(window)
+        window.resize(1280, 800)
+        window.show()
+        qtbot.waitExposed(window)
+        return window, bridge
+
+    return make
+
+
+def running(window: MainWindow) -> None:
+    window.on_event(READY)
+    window.on_event(run_started())
+    window.on_event(StateChanged(EngineState.RUNNING))
+    window.on_event(training_slice(1))
+
+
+def test_a_run_begins_without_a_click(make_window: Callable[..., tuple[MainWindow, FakeBridge]]) -> None:
+    window, bridge = make_window()
+    window.on_event(READY)
+    setups = bridge.of(Setup)
+    assert len(setups) == 1
+    lanes = setups[0].settings.lanes  # type: ignore[union-attr]
+    assert [lane.shortcuts[0] for lane in lanes] == [1.0, 0.0]
+    assert lanes[0].network.width == 16
+
+
+def test_a_toggle_is_sent_shown_as_requested_and_marked_when_applied(
+    make_window: Callable[..., tuple[MainWindow, FakeBridge]],
+) -> None:
+    window, bridge = make_window()
+    running(window)
+    window.network.select(0, 3)
+    window.network.toggle_selected()
+    sent = bridge.of(SetStrengths)
+    assert len(sent) == 1
+    assert sent[0].shortcuts == (1, 1, 1, 0, 1, 1, 1, 1)  # type: ignore[union-attr]
+    marked: list[tuple[int, int, str]] = []
+    window._toggles.applied.connect(lambda *found: marked.append(found))
+    window.on_event(training_slice(2, applied=(sent[0].id,)))
+    assert marked == [(2, 0, "shortcut 2.1 cut")]
+
+
+@pytest.mark.parametrize(("key", "kind"), [("Space", Pause), (".", StepOnce), ("R", Reset)])
+def test_keys(
+    key: str, kind: type, make_window: Callable[..., tuple[MainWindow, FakeBridge]], qtbot: QtBot
+) -> None:
+    window, bridge = make_window()
+    running(window)
+    with qtbot.waitActive(window):
+        window.activateWindow()
+    window.network.setFocus()
+    codes = {"Space": Qt.Key.Key_Space, ".": Qt.Key.Key_Period, "R": Qt.Key.Key_R}
+    QTest.keyClick(window.network, codes[key])
+    qtbot.waitUntil(lambda: len(bridge.of(kind)) == 1, timeout=2000)
+
+
+def test_space_presses_a_focused_button_instead(
+    make_window: Callable[..., tuple[MainWindow, FakeBridge]], qtbot: QtBot
+) -> None:
+    window, bridge = make_window()
+    running(window)
+    with qtbot.waitActive(window):
+        window.activateWindow()
+    button = window.run_bar.reset
+    button.setFocus()
+    QTest.keyClick(button, Qt.Key.Key_Space)
+    qtbot.waitUntil(lambda: len(bridge.of(Reset)) == 1, timeout=2000)
+    assert not bridge.of(Pause)
+
+
+def test_shift_s_cuts_the_whole_lane(
+    make_window: Callable[..., tuple[MainWindow, FakeBridge]], qtbot: QtBot
+) -> None:
+    window, bridge = make_window()
+    running(window)
+    QTest.keyClick(window.network, Qt.Key.Key_S, Qt.KeyboardModifier.ShiftModifier)
+    qtbot.waitUntil(lambda: len(bridge.of(SetStrengths)) == 1, timeout=2000)
+    assert bridge.of(SetStrengths)[0].shortcuts == (0.0,) * 8  # type: ignore[union-attr]
+
+
+def test_play_after_pause(make_window: Callable[..., tuple[MainWindow, FakeBridge]]) -> None:
+    window, bridge = make_window()
+    running(window)
+    window.on_event(StateChanged(EngineState.PAUSED))
+    window._play_or_pause()
+    assert len(bridge.of(Play)) == 1
+
+
+def test_a_failure_is_one_line_in_the_banner(make_window: Callable[..., tuple[MainWindow, FakeBridge]]) -> None:
+    window, _ = make_window()
+    running(window)
+    window.on_event(Failed(Notice("{file} is not a checkpoint", {"file": "x.pt"}), 7))
+    assert window.banner.isVisible()
+    assert window.banner.text() == "x.pt is not a checkpoint"
+
+
+def test_missing_imagenet_weights_offer_the_download(
+    make_window: Callable[..., tuple[MainWindow, FakeBridge]],
+) -> None:
+    window, bridge = make_window()
+    running(window)
+    window._use_imagenet()
+    asked = bridge.of(OpenCheckpoint)[0]
+    window.on_event(Failed(Notice("not here"), asked.id))
+    assert window.banner._action.isVisible()
+
+
+def test_a_lesson_shows_its_question_and_at_the_end_its_verdict(
+    make_window: Callable[..., tuple[MainWindow, FakeBridge]],
+) -> None:
+    window, bridge = make_window(lesson="twins")
+    window.on_event(READY)
+    setup = bridge.of(Setup)[0]
+    assert setup.lesson == "twins"  # type: ignore[union-attr]
+    window.on_event(run_started("twins", setup.settings))  # type: ignore[union-attr]
+    window.on_event(StateChanged(EngineState.RUNNING))
+    assert window.lesson_bar.isVisible()
+    window.on_event(training_slice(1, 100))
+    assert not window.lesson_bar.verdict.text()
+    window.on_event(training_slice(101, 100))
+    assert "did not meet" in window.lesson_bar.verdict.text()
+    assert "2" in window.lesson_bar.verdict.text()
+
+
+def test_a_learning_rate_in_the_bar_goes_to_all_lanes(
+    make_window: Callable[..., tuple[MainWindow, FakeBridge]],
+) -> None:
+    window, bridge = make_window()
+    running(window)
+    window.run_bar.learning_rate_changed.emit(0.01)
+    sent = bridge.of(SetLearningRate)
+    assert [(command.learning_rate, command.lane) for command in sent] == [(0.01, None)]  # type: ignore[union-attr]
+
+
+def test_light_and_dark(make_window: Callable[..., tuple[MainWindow, FakeBridge]]) -> None:
+    window, _ = make_window()
+    running(window)
+    window.set_appearance("dark")
+    assert window.network.theme.dark
+    assert QApplication.palette().window().color().lightness() < 128
+    window.set_appearance("light")
+    assert not window.curves.theme.dark
+
+
+def test_geometry_docks_and_recent_files_are_remembered(
+    make_window: Callable[..., tuple[MainWindow, FakeBridge]], tmp_path: Path
+) -> None:
+    first, _ = make_window()
+    file = tmp_path / "weights.safetensors"
+    file.write_bytes(b"x")
+    first.open_path(str(file))
+    first._docks["curves"].hide()
+    first.resize(1100, 700)
+    first.close()
+    second, _ = make_window()
+    assert second._docks["curves"].isHidden()
+    assert second._recent_menu.actions()[0].text() == str(file)
+    second.reset_layout()
+    assert not second._docks["curves"].isHidden()
+
+
+def test_closing_saves_and_ends_the_engine(make_window: Callable[..., tuple[MainWindow, FakeBridge]]) -> None:
+    window, bridge = make_window()
+    running(window)
+    window.close()
+    assert bridge.ended
+
+
+def test_keys_and_about_open(make_window: Callable[..., tuple[MainWindow, FakeBridge]]) -> None:
+    window, _ = make_window()
+    running(window)
+    window._show_keys()
+    from gui.help_dialogs import AboutDialog
+
+    about = AboutDialog(READY, window)
+    about.open()
+    assert "Python 3.11" in about.report
+    assert "skipscope.log" in about.report
+    about.close()
