@@ -193,10 +193,19 @@ def datasets_folder() -> Path:
     return Path(os.environ.get("SKIPSCOPE_DATASETS") or data_folder() / "datasets")
 
 
+def local_datasets() -> tuple[str, ...]:
+    """Return the names of the data sets that need no download."""
+    found = [name for name, which in _CIFARS.items() if _is_here(which, datasets_folder())]
+    return ("fashion-mnist", *found)
+
+
+def _is_here(which: _Cifar, root: Path) -> bool:
+    return (root / which.folder).is_dir() or (root / which.archive).is_file()
+
+
 def _cifar(name: str, which: _Cifar, watch: _Watch, download: bool) -> Dataset:
     root = datasets_folder()
-    here = (root / which.folder).is_dir() or (root / which.archive).is_file()
-    if not here and not download:
+    if not _is_here(which, root) and not download:
         raise DatasetError(
             "{title} is not on this machine: choose Download in the window ({size} MB), "
             "or put {archive} into {folder}",

@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import assert_never
 
@@ -19,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from core import checkpoint, device, imagenet, jobs, sources
-from core.datasets import load_dataset
+from core.datasets import load_dataset, local_datasets
 from core.evaluation import HeldOut
 from core.files import write_atomically
 from core.live_run import LiveRun
@@ -29,6 +30,7 @@ from core.messages import (
     CheckpointOpened,
     Command,
     Download,
+    Downloaded,
     EngineReady,
     EngineState,
     Evaluate,
@@ -53,7 +55,7 @@ from core.messages import (
     StepOnce,
 )
 from core.notices import Notice, SkipscopeError
-from core.records import RunRecord, RunState
+from core.records import RecordError, RunRecord, RunState
 from core.settings import SETTING, RunSettings, lane
 from core.versions import versions
 
@@ -75,6 +77,7 @@ class Engine:
         self._queue: queue.SimpleQueue[Command] = commands if commands is not None else queue.SimpleQueue()
         self._evaluates = evaluate
         self._records = record
+        self._directory: Path | None = None
         self._inbox: list[Command] = []
         self._run: LiveRun | None = None
         self._setup: Setup | None = None
@@ -112,7 +115,7 @@ class Engine:
         torch.set_num_threads(device.threads(threads))
         chosen, reason = device.choose()
         self._publish(EngineReady(
-            chosen.type, reason, torch.get_num_threads(), versions(), device.available()
+            chosen.type, reason, torch.get_num_threads(), versions(), device.available(), local_datasets(),
         ))  # fmt: skip
 
     def loop(self) -> None:
@@ -224,10 +227,17 @@ class Engine:
         self._set_state(EngineState.LOADING)
         try:
             run = self._new_run(command)
+            record = self._new_record(run, command.lesson) if self._records else None
         except SkipscopeError:
+            if self._run is not None:
+                torch.set_num_threads(self._run.settings.threads)
+                self._run.resume_clock()
             self._set_state(before if self._run is not None else EngineState.PAUSED)
             raise
         self._end_run()
+        run.record = record
+        run.save("start")
+        self._next_checkpoint = time.perf_counter() + CHECKPOINT_SECONDS
         self._run = run
         self._setup = replace(command, settings=run.settings)
         self._snapshots = sources.LaneSnapshots(run)
@@ -235,8 +245,6 @@ class Engine:
         self._asked = None
         self._explaining = self._evaluating = self._predicting = None
         self._waiting_pages.clear()
-        if self._records:
-            self._begin_record(run, command.lesson)
         self._publish(RunStarted(
             settings=run.settings, lanes=run.infos(), class_names=run.dataset.class_names, steps=run.planned,
             steps_per_epoch=run.batches.steps_per_epoch, held_out=len(run.batches.held_out),
@@ -269,19 +277,25 @@ class Engine:
             )  # fmt: skip
         return LiveRun(_for_classes(settings, len(dataset.class_names)), dataset, chosen)
 
-    def _begin_record(self, run: LiveRun, lesson: str | None) -> None:
-        run.record = RunRecord.create(
-            self._directory, run.settings, lesson=lesson,
-            extra={"class_names": list(run.dataset.class_names), "versions": dict(versions())},
-            on_error=lambda notice: self._publish(Failed(notice)),
-        )  # fmt: skip
-        run.save("start")
-        self._next_checkpoint = time.perf_counter() + CHECKPOINT_SECONDS
-
-    _directory: Path | None = None
+    def _new_record(self, run: LiveRun, lesson: str | None) -> RunRecord | None:
+        directory = self._directory
+        if directory is not None and self._run is not None:  # the first run has taken the name
+            others = (directory.with_name(f"{directory.name}-{number}") for number in count(2))
+            directory = next(other for other in others if not other.exists())
+        try:
+            return RunRecord.create(
+                directory, run.settings, lesson=lesson,
+                extra={"class_names": list(run.dataset.class_names), "versions": dict(versions())},
+                on_error=lambda notice: self._publish(Failed(notice)),
+            )  # fmt: skip
+        except RecordError as error:
+            if directory is not None:  # asked for by name, so it matters
+                raise
+            self._publish(Failed(Notice("this run is not recorded: {reason}", {"reason": error.notice})))
+            return None
 
     def record_to(self, directory: Path | None) -> None:
-        """Name the folder of the next run (None: a new one in the user's data folder)."""
+        """Name the folder of the first run (None: a new one in the user's data folder)."""
         self._directory = directory
 
     def _end_run(self, state: RunState | None = None) -> None:
@@ -421,7 +435,7 @@ class Engine:
                     progress=lambda notice, share: self._publish(Progress(notice, share, command.id)),
                     cancelled=lambda: self._is_cancelled(command.id),
                 )  # fmt: skip
-                self._publish(Saved(Path(command.what), command.id))
+                self._publish(Downloaded(command.what, local_datasets(), command.id))
         finally:
             if self._run is not None:
                 self._run.resume_clock()

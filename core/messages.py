@@ -207,6 +207,7 @@ class EngineReady:
     threads: int
     versions: tuple[tuple[str, str], ...]  # (package, version)
     devices: tuple[str, ...]  # what can be chosen
+    datasets: tuple[str, ...] = ()  # what needs no download
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,6 +389,15 @@ class References:
 
 
 @dataclass(frozen=True, slots=True)
+class Downloaded:
+    """What was asked for is on this machine now."""
+
+    what: str
+    datasets: tuple[str, ...]  # all that need no download
+    request: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Saved:
     """A file was written."""
 
@@ -406,7 +416,7 @@ class Failed:
 
 Event: TypeAlias = (
     EngineReady | LibrariesLoaded | StateChanged | Progress | RunStarted | TrainingSlice | Evaluation | PicturePage
-    | Explanation | CheckpointOpened | References | Saved | Failed
+    | Explanation | CheckpointOpened | References | Downloaded | Saved | Failed
 )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from core.messages import (
     CheckpointOpened,
     Command,
     Download,
+    Downloaded,
     EngineReady,
     EngineState,
     Evaluation,
@@ -311,7 +312,7 @@ class MainWindow(QMainWindow):
         bar.lesson_picked.connect(self.open_lesson)
         bar.cancel_clicked.connect(lambda request: submit(Cancel(request)))
         self.setup.apply_requested.connect(lambda settings: self.begin(settings))
-        self.setup.learning_rate_changed.connect(lambda lane, rate: submit(SetLearningRate(rate, lane)))
+        self.setup.learning_rate_changed.connect(self._on_lane_rate)
         self.setup.download_requested.connect(lambda name: submit(Download(name)))
         self.setup.folder_requested.connect(self._ask_folder)
         self.pictures.browse_requested.connect(submit)
@@ -350,6 +351,11 @@ class MainWindow(QMainWindow):
                 self.pictures.on_references(event)
             case CheckpointOpened():
                 self._on_opened(event)
+            case Downloaded():
+                self.setup.set_local_datasets(event.datasets)
+                self.banner.show_text(
+                    self.tr("{name} is on this machine now.").format(name=event.what), bad=False
+                )
             case Saved():
                 self.banner.show_text(self.tr("Saved {path}").format(path=event.path), bad=False)
             case LibrariesLoaded():
@@ -374,6 +380,7 @@ class MainWindow(QMainWindow):
         self._ready = event
         self.run_bar.set_engine(event)
         self.setup.set_engine(event)
+        self.setup.set_local_datasets(event.datasets)
         if self._first_lesson is not None:
             self.open_lesson(self._first_lesson)
         else:
@@ -434,6 +441,10 @@ class MainWindow(QMainWindow):
     def _on_shared_rate(self, rate: float) -> None:
         self._bridge.submit(SetLearningRate(rate))
         self.setup.set_learning_rate(rate)
+
+    def _on_lane_rate(self, lane: int, rate: float) -> None:
+        self._bridge.submit(SetLearningRate(rate, lane))
+        self.run_bar.set_learning_rate(rate, lane)
 
     def _on_opened(self, event: CheckpointOpened) -> None:
         dialog = OpenDialog(event, self)

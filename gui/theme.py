@@ -78,9 +78,11 @@ def app_palette(theme: Theme) -> QPalette:
     """Return the application's palette in a theme's colours (used where the system does not give one)."""
     palette = QPalette(QColor(theme.surface))
     window = "#1b2026" if theme.dark else "#f6f8fa"
+    # fields are lighter than the window in the dark: Fusion's outlines are nearly black there
+    field = "#2b343e" if theme.dark else theme.background
     roles = QPalette.ColorRole
     for role, color in (
-        (roles.Window, window), (roles.WindowText, theme.text), (roles.Base, theme.background),
+        (roles.Window, window), (roles.WindowText, theme.text), (roles.Base, field),
         (roles.AlternateBase, theme.surface), (roles.Text, theme.text), (roles.Button, theme.surface),
         (roles.ButtonText, theme.text), (roles.ToolTipBase, theme.surface), (roles.ToolTipText, theme.text),
         (roles.Highlight, theme.accent), (roles.PlaceholderText, theme.muted), (roles.Link, theme.accent),

@@ -182,7 +182,12 @@ def test_bad_input_is_one_line_and_exit_2(
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("empty.pt", b""), ("text.pt", b"hello"), ("half.pt", b"PK\x03\x04" + b"\0" * 50), ("x.safetensors", b"\xff" * 64)],
+    [
+        ("empty.pt", b""),
+        ("text.pt", b"hello"),
+        ("half.pt", b"PK\x03\x04" + b"\0" * 50),
+        ("x.safetensors", b"\xff" * 64),
+    ],
 )
 def test_a_bad_checkpoint_is_one_line(
     name: str, content: bytes, tmp_path: Path, picture: Path, capsys: pytest.CaptureFixture[str]
@@ -198,7 +203,11 @@ def test_an_interrupt_saves_and_exits_130(number: int, tmp_path: Path) -> None:
     out = tmp_path / "run"
     words = ["train", *SMALL, "--epochs", "50", "--out", str(out), "--json"]
     process = subprocess.Popen(
-        [sys.executable, "main.py", *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "main.py", *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     deadline = time.monotonic() + 60
     while not (out / "journal.sqlite-wal").exists() and time.monotonic() < deadline:
@@ -247,7 +256,9 @@ def test_the_demo_runs_off_screen_without_a_display(tmp_path: Path) -> None:
 
 
 def test_a_display_that_does_not_answer_is_exit_2(tmp_path: Path) -> None:
-    environment = {key: value for key, value in os.environ.items() if key not in ("WAYLAND_DISPLAY", "QT_QPA_PLATFORM")}
+    environment = {
+        key: value for key, value in os.environ.items() if key not in ("WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    }
     done = subprocess.run(
         [sys.executable, "main.py"], cwd=ROOT, capture_output=True, text=True, check=False,
         env={**environment, "DISPLAY": ":987"}, timeout=60,

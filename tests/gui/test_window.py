@@ -68,7 +68,9 @@ def run_started(lesson: str | None = None, settings: RunSettings = SETTINGS) -> 
     )  # fmt: skip
 
 
-def training_slice(first: int, steps: int = 1, applied: tuple[int, ...] = (), lanes: int = 2) -> TrainingSlice:
+def training_slice(
+    first: int, steps: int = 1, applied: tuple[int, ...] = (), lanes: int = 2
+) -> TrainingSlice:
     one = LaneSlice(
         losses=np.full(steps, 2.0), accuracies=np.full(steps, 0.5), gradient_norms=np.ones((steps, 8)),
         output_gradients=np.ones((steps, 8)), learning_rate=0.05, shortcuts=(1.0,) * 8, branches=(1.0,) * 8,
@@ -147,7 +149,8 @@ def test_space_presses_a_focused_button_instead(
     running(window)
     with qtbot.waitActive(window):
         window.activateWindow()
-    button = window.run_bar.reset
+    window.paint_everything()
+    button = window.run_bar.buttons.reset
     button.setFocus()
     QTest.keyClick(button, Qt.Key.Key_Space)
     qtbot.waitUntil(lambda: len(bridge.of(Reset)) == 1, timeout=2000)
@@ -172,7 +175,9 @@ def test_play_after_pause(make_window: Callable[..., tuple[MainWindow, FakeBridg
     assert len(bridge.of(Play)) == 1
 
 
-def test_a_failure_is_one_line_in_the_banner(make_window: Callable[..., tuple[MainWindow, FakeBridge]]) -> None:
+def test_a_failure_is_one_line_in_the_banner(
+    make_window: Callable[..., tuple[MainWindow, FakeBridge]],
+) -> None:
     window, _ = make_window()
     running(window)
     window.on_event(Failed(Notice("{file} is not a checkpoint", {"file": "x.pt"}), 7))
