@@ -152,14 +152,17 @@ class Engine:
         self._drain()
         between = self._run is None or self._run.between_steps
         kept: list[Command] = []
-        for place, command in enumerate(self._inbox):
-            if self._is_superseded(command, self._inbox[place + 1 :]):
-                continue
-            if between or isinstance(command, QUESTIONS):
-                self._handle_safely(command)
-            else:
-                kept.append(command)
-        self._inbox = kept
+        try:
+            while self._inbox:
+                command = self._inbox.pop(0)  # before it is handled: one that faults is not tried again
+                if self._is_superseded(command, self._inbox):
+                    continue
+                if between or isinstance(command, QUESTIONS):
+                    self._handle_safely(command)
+                else:
+                    kept.append(command)
+        finally:
+            self._inbox[:0] = kept
 
     def _drain(self) -> None:
         while True:
@@ -235,7 +238,11 @@ class Engine:
             self._set_state(before if self._run is not None else EngineState.PAUSED)
             raise
         self._end_run()
+        if self._run is not None:
+            self._run.release()
         run.record = record
+        if record is not None:
+            record.set_state("running")
         run.save("start")
         self._next_checkpoint = time.perf_counter() + CHECKPOINT_SECONDS
         self._run = run
@@ -300,9 +307,11 @@ class Engine:
 
     def _end_run(self, state: RunState | None = None) -> None:
         run = self._run
-        if run is None or run.record is None:
+        if run is None:
             return
         self._flush()
+        if run.record is None:
+            return
         run.save("last")
         if state is None:
             state = "finished" if run.is_finished else "stopped"
@@ -339,8 +348,7 @@ class Engine:
 
     def _set_strengths(self, command: SetStrengths) -> None:
         run = self._needed()
-        if not 0 <= command.lane < len(run.lanes):
-            raise SkipscopeError("there is no lane {number}", number=command.lane + 1)
+        self._check_lane(command.lane)
         self._flush()
         run.save("toggle")
         run.set_strengths(command.lane, command.shortcuts, command.branches)
@@ -352,6 +360,10 @@ class Engine:
             })  # fmt: skip
         if self._evaluates:
             self._begin_evaluation(None)
+
+    def _check_lane(self, number: int) -> None:
+        if not 0 <= number < len(self._needed().lanes):
+            raise SkipscopeError("there is no lane {number}", number=number + 1)
 
     def _set_learning_rate(self, command: SetLearningRate) -> None:
         run = self._needed()
@@ -394,6 +406,7 @@ class Engine:
 
     def _save_checkpoint(self, command: SaveCheckpoint) -> None:
         run = self._needed()
+        self._check_lane(command.lane)
         try:
             write_atomically(command.path, run.checkpoint_bytes(run.lanes[command.lane]))
         except OSError as error:
@@ -489,12 +502,18 @@ class Engine:
             except SkipscopeError as error:
                 self._asked = self._explaining = None
                 self._publish(Failed(error.notice, asked.id if asked else None))
+            except Exception as error:  # noqa: BLE001 - a map that fails must not stop training
+                self._asked = self._explaining = None
+                what = Notice(
+                    "this could not be explained: {what}", {"what": f"{type(error).__name__}: {error}"}
+                )
+                self._publish(Failed(what, asked.id if asked else None, traceback.format_exc()))
         elif self._predicting is not None:
             if next(self._predicting, self) is self:
                 self._predicting = None
-                for waiting in self._waiting_pages:
-                    self._publish(jobs.page(self._needed(), waiting, self._predictions))
-                self._waiting_pages.clear()
+                waiting, self._waiting_pages = self._waiting_pages, []
+                for browse in waiting:
+                    self._browse(browse)
         elif self._evaluating is not None:
             began = time.perf_counter()
             ended = next(self._evaluating, self) is self
@@ -574,6 +593,8 @@ class Engine:
 
     def _on_fault(self, error: Exception) -> None:
         self._asked = self._explaining = self._evaluating = self._predicting = None
+        if self._run is not None:
+            self._run.abandon_step()
         text = "".join(traceback.format_exception(error))
         if isinstance(error, torch.OutOfMemoryError):
             notice = Notice("the device is out of memory; take a smaller batch or width and Apply")

@@ -1,9 +1,11 @@
 """torchvision's ResNet-18 trained on ImageNet: from torch's cache, or downloaded when asked for."""
 
 import hashlib
+import http.client
 import os
 import re
 import secrets
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -78,9 +80,15 @@ def _download(url: str, file: Path, progress: Callable[[float], None], cancelled
         if not digest.startswith(_expected_digest(file)):
             raise CheckpointError("the ImageNet weights arrived damaged and were thrown away")
         os.replace(draft, file)
-    except OSError as error:
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
         raise CheckpointError(
             "the ImageNet weights are not in {folder} and cannot be downloaded: no network ({reason})",
+            folder=str(file.parent),
+            reason=str(error),
+        ) from error
+    except OSError as error:
+        raise CheckpointError(
+            "the ImageNet weights cannot be written to {folder}: {reason}",
             folder=str(file.parent),
             reason=str(error),
         ) from error

@@ -1,5 +1,6 @@
 """Long work beside training, as generators that yield between pieces of about 50 ms."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -42,7 +43,11 @@ def evaluation(
     for subject in source.subjects:
         results.append((yield from evaluate_in_pieces(subject.network, run.batches, evaluated_count(run))))
     keep(results)
-    figures = tuple(LaneEvaluation(result.loss, result.accuracy) for result in results)
+    figures = tuple(
+        # a network whose numbers are not finite predicts nothing, though argmax would say class 0
+        LaneEvaluation(result.loss, result.accuracy if math.isfinite(result.loss) else math.nan)
+        for result in results
+    )
     assert source.step is not None
     if run.record is not None:
         run.record.append_evaluation(source.step, [(f.loss, f.accuracy) for f in figures], stale)
@@ -118,7 +123,7 @@ def page(
     confidence = np.full(predicted.shape, np.nan)
     for network, table in enumerate(logits):
         shifted = np.exp(table - table.max(1, keepdims=True), dtype=np.float64)
-        predicted[network] = table.argmax(1)
+        predicted[network] = np.where(np.isfinite(table).all(1), table.argmax(1), -1)
         confidence[network] = shifted.max(1) / shifted.sum(1)
     chosen = np.flatnonzero(_passes(request, labels, predicted, confidence))
     indices = chosen[request.offset : request.offset + request.count]
@@ -138,8 +143,10 @@ def _passes(
     sure: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
     keep = np.ones(len(labels), bool) if request.label is None else labels == request.label
-    if predicted.min(initial=0) < 0:
+    known = predicted.min(1) >= 0  # networks that predict at all
+    if not known.any():
         return keep if request.kind == "all" else np.zeros_like(keep)
+    predicted, sure = predicted[known], sure[known]
     right = predicted == labels
     match request.kind:
         case "wrong":

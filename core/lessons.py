@@ -20,6 +20,7 @@ from core.settings import RunSettings, run_from_json
 ORDER = ("twins", "vanishing-relu", "degradation")
 END = 20  # "loss at the end" is the mean of so many last training losses
 UNDERFLOW = 1e-30
+MEASURES = ("end_loss", "first_gradient", "first_over_last", "loss_drop")
 
 
 class LessonError(SkipscopeError):
@@ -175,10 +176,12 @@ def _read(name: str, values: dict[str, Any], seed: int | None) -> Lesson:
     try:
         settings = run_from_json(values["run"])
         expectations = tuple(Expectation(**row) for row in values.get("expect", ()))
-    except TypeError as error:
+    except (TypeError, AttributeError, ValueError) as error:
         raise LessonError("lesson {name}: {reason}", name=name, reason=error) from None
     names = {lane.name for lane in settings.lanes}
     for expectation in expectations:
+        if expectation.measure not in MEASURES:
+            raise LessonError("a lesson knows no measure {measure}", measure=expectation.measure)
         for lane in (expectation.lane, expectation.minus, expectation.over):
             if lane is not None and lane not in names:
                 raise LessonError("lesson {name}: there is no lane {lane}", name=name, lane=lane)

@@ -46,6 +46,7 @@ class LiveRun:
         self.record: RunRecord | None = None
         self.last_toggle: int | None = None
         self.speed = 0.0  # images per second, smoothed
+        self._protected_step = -1  # of the last checkpoint that retention never drops
         self._lane_turn = 0
         self._first_unpublished = 1
         self._applied: list[int] = []
@@ -86,6 +87,17 @@ class LiveRun:
         if self._lane_turn == 0:
             self.step = number
             self._batch = None
+
+    def abandon_step(self) -> None:
+        """Give up a step that not every lane has done; the readings of those that have are dropped."""
+        self._lane_turn, self._batch = 0, None
+        for lane in self.lanes:
+            lane.keep_readings(self.unpublished_steps)
+
+    def release(self) -> None:
+        """Let go of the networks: they must not wait for a garbage collection."""
+        for lane in self.lanes:
+            lane.release()
 
     def resume_clock(self) -> None:
         """Forget time in which nothing was trained."""
@@ -146,6 +158,10 @@ class LiveRun:
 
     def save(self, kind: CheckpointKind) -> None:
         """Hand a checkpoint of every lane to the record's writer."""
+        if kind == "toggle" and self._protected_step == self.step:
+            return  # these weights are kept already
+        if kind in ("start", "toggle"):
+            self._protected_step = self.step
         if self.record is not None:
             files: Mapping[str, bytes] = {lane.name: self.checkpoint_bytes(lane) for lane in self.lanes}
             self.record.append_checkpoint(self.step, kind, files)

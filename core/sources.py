@@ -84,6 +84,7 @@ def as_seen(
     picture: int | OwnPicture, subject: Subject, run: LiveRun | None
 ) -> tuple[torch.Tensor, NDArray[np.uint8], int | None]:
     """Return what a network gets (3, S, S), how it looks (S, S, 3), and the label where known."""
+    device = next(subject.network.parameters()).device
     if isinstance(picture, OwnPicture):
         looks, label = fit(picture.pixels, subject.transform), None
     else:
@@ -94,10 +95,9 @@ def as_seen(
         looks = fit(np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3))), subject.transform)
         if subject.transform == run.dataset.transform(run.settings.image_size):
             # exactly what the lanes are trained on, without rounding to bytes in between
-            return run.batches.normalised(run.batches.held_out[picture][None])[0], looks, label
+            return run.batches.normalised(run.batches.held_out[picture][None])[0].to(device), looks, label
         if subject.class_names != run.dataset.class_names:
             label = None
-    device = next(subject.network.parameters()).device
     return torch.from_numpy(normalise(looks, subject.transform)).to(device), looks, label
 
 

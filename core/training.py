@@ -72,7 +72,9 @@ class Lane:
         """Take weights and statistics (and momentum) in place of the present ones."""
         self.network.load_state_dict(state)
         for name, buffer in self.momentum.items():
-            buffer.copy_(momentum[name]) if momentum is not None else buffer.zero_()
+            found = (momentum or {}).get(name)
+            buffer.zero_() if found is None else buffer.copy_(found)
+        self.set_strengths()  # what is left out has no momentum
 
     def set_strengths(
         self, shortcuts: tuple[float, ...] | None = None, branches: tuple[float, ...] | None = None
@@ -133,6 +135,16 @@ class Lane:
         columns = (table[:, 0], table[:, 1], table[:, 2 : 2 + blocks], table[:, 2 + blocks :])
         return Readings(*(readonly(np.ascontiguousarray(column)) for column in columns))
 
+    def keep_readings(self, steps: int) -> None:
+        """Drop the readings after the first `steps`."""
+        self._filled = min(self._filled, steps)
+
+    def release(self) -> None:
+        """Break the cycle of lane and network, so that both go at once."""
+        for block in self._blocks:
+            block.probe = None
+        self._outputs.clear()
+
     @property
     def is_full(self) -> bool:
         """Whether the readings must be taken before another step."""
@@ -159,16 +171,18 @@ class Lane:
         blocks = self.blocks
         squares = torch.zeros(blocks, dtype=self._wide, device=self.device)
         if self._branch_places:
-            branch = [gradients[place] for place in self._branch_places]
-            norms = torch.stack(torch._foreach_norm(branch, 2, self._wide))
-            squares.index_add_(0, self._branch_owners, norms.square())
+            norms = self._norms([gradients[place] for place in self._branch_places])
+            squares.index_add_(0, self._branch_owners, norms.to(self._wide).square())
         row[2 : 2 + blocks] = squares.sqrt_()
-        at_output = torch.stack(torch._foreach_norm(outputs))
-        if self.device.type == "cpu" and not (
-            TINY < at_output.min().item() <= at_output.max().item() < math.inf
-        ):
-            at_output = torch.stack(torch._foreach_norm(outputs, 2, self._wide))
-        row[2 + blocks :] = at_output
+        row[2 + blocks :] = self._norms(outputs)
+
+    def _norms(self, tensors: list[Tensor]) -> Tensor:
+        """Norms of all tensors, fused; in float64 where float32 would underflow, or costs nothing extra."""
+        if self.device.type == "cpu":
+            norms = torch.stack(torch._foreach_norm(tensors))
+            if TINY < norms.min().item() <= norms.max().item() < math.inf:
+                return norms
+        return torch.stack(torch._foreach_norm(tensors, 2, self._wide))
 
     def _on_block(self, index: int, x: Tensor, branch: Tensor | None, y: Tensor) -> None:
         if not self.network.training:

@@ -6,6 +6,7 @@ timer on this thread collects instead.
 
 import argparse
 import gc
+import importlib
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from gui.display_check import check_display, has_display
 
 COLLECT_MS = 10_000
 SIGNAL_MS = 200
+RUN_FILES = ("settings.json", "journal.sqlite")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -53,6 +55,9 @@ def leave_if_stuck(window: "MainWindow", code: int) -> None:
 def make_application() -> "QApplication":
     """Create the QApplication with what the program needs set once."""
     _check_binding()
+    if sys.platform == "win32":
+        # WORKAROUND https://github.com/pytorch/pytorch/issues/166628: there, torch must load before Qt
+        importlib.import_module("torch")
     from PySide6.QtCore import QCoreApplication
     from PySide6.QtWidgets import QApplication
 
@@ -87,15 +92,18 @@ def keep_alive(window: "MainWindow") -> "Callable[[], None]":
 
     gc.disable()
     collector = QTimer(window)
-    collector.timeout.connect(lambda: gc.collect(1))
+    collector.timeout.connect(lambda: gc.collect())
     collector.start(COLLECT_MS)
     # Python handles a signal only when it runs some Python: let it, five times a second
     breath = QTimer(window)
     breath.timeout.connect(lambda: None)
     breath.start(SIGNAL_MS)
-    before = {
-        number: signal.signal(number, lambda *_: window.close()) for number in (signal.SIGINT, signal.SIGTERM)
-    }
+
+    def end(number: int, _frame: object) -> None:
+        window.interrupted = number == signal.SIGINT
+        window.close()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def stop() -> None:
         for number, handler in before.items():
@@ -111,6 +119,8 @@ def _check_arguments(options: argparse.Namespace) -> None:
         from core.lessons import load_lesson
 
         load_lesson(options.lesson)
+    if options.run is not None and any((Path(options.run) / name).exists() for name in RUN_FILES):
+        raise SkipscopeError("{path} holds a run already", path=options.run)
     for path in options.files:
         if not Path(path).exists():
             raise SkipscopeError("there is no file or folder {path}", path=path)

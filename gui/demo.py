@@ -88,12 +88,16 @@ class Demo:
             "screenshots": self._shots, "run": self._directory, "steps": self._steps,
             "explanations": self._explained, "failed": self._failed, "missed": missed,
         }  # fmt: skip
+        if self._window.interrupted:
+            made["interrupted"] = True
         if options.json:
             emit(made)
         else:
             say(
                 f"{self._steps} steps, {self._explained} explanations, {len(self._shots)} screenshots in {self._out}"
             )
+        if self._window.interrupted:
+            return 130
         good = self._steps > 0 and not missed and not self._failed and self._explained > 0
         return 0 if good else 1
 

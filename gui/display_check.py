@@ -1,8 +1,8 @@
 """Can a window be opened at all? Asked before Qt, which would abort instead of saying so."""
 
 import ctypes
-import ctypes.util
 import os
+import subprocess
 import sys
 
 from core.notices import SkipscopeError
@@ -44,9 +44,27 @@ def check_display() -> None:
         return
     platform = os.environ.get("QT_QPA_PLATFORM", "").split(":")[0].split(";")[0]
     _check_libraries(_LIBRARIES)
+    if platform in ("offscreen", "minimal"):
+        return
+    if platform == "xcb" and not os.environ.get("DISPLAY"):
+        raise DisplayError("QT_QPA_PLATFORM is xcb, but DISPLAY names no display")
     if platform in ("", "xcb") and os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
         _check_libraries(_X_LIBRARIES)
         _check_x11()
+    else:
+        _try_in_child()
+
+
+def _try_in_child() -> None:
+    """Let another process try: where Qt cannot open its platform, it aborts."""
+    code = "from PySide6.QtGui import QGuiApplication; QGuiApplication([])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, timeout=30)
+    if done.returncode:
+        name = " ".join(
+            f"{key}={os.environ[key]}"
+            for key in ("QT_QPA_PLATFORM", "WAYLAND_DISPLAY", "DISPLAY") if os.environ.get(key)
+        )  # fmt: skip
+        raise DisplayError("the display does not answer ({name})", name=name)
 
 
 def _check_libraries(wanted: dict[str, tuple[str, str]]) -> None:
@@ -70,7 +88,7 @@ def _loads(library: str) -> bool:
 def _check_x11() -> None:
     """Knock with xcb itself: unlike Qt, it answers with an error instead of aborting the process."""
     try:
-        xcb = ctypes.CDLL(ctypes.util.find_library("xcb") or "libxcb.so.1")
+        xcb = ctypes.CDLL("libxcb.so.1")
     except OSError:
         raise DisplayError(
             "Qt needs system libraries that are not installed: apt install libxcb1  (or: dnf install libxcb)"

@@ -1,6 +1,7 @@
 """The window: places the panels and connects them with the engine; nothing else."""
 
 import gc
+import time
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -71,7 +72,8 @@ from gui.toggles import Toggles
 from gui.window_state import WindowState
 from gui.wording import say
 
-REFRESH_MS = 2000  # of explanations that nobody asked for
+REFRESH_MS = 2000  # of explanations that nobody asked for …
+REFRESH_SHARE = 0.1  # … and at most this share of the engine's time
 WIDE = 1600
 
 
@@ -107,6 +109,8 @@ class MainWindow(QMainWindow):
         self._run: RunStarted | None = None
         self._judge: Judge | None = None
         self.engine_ended = True
+        self.interrupted = False  # by a signal
+        self._next_refresh = 0.0
         self._memory = WindowState()
         self._toggles = Toggles(self)
         self.network = NetworkPanel()
@@ -333,6 +337,7 @@ class MainWindow(QMainWindow):
                 if (browse := self.pictures.automatic_browse()) is not None:
                     self._bridge.submit(browse)
             case Explanation():
+                self._next_refresh = time.monotonic() + event.seconds / REFRESH_SHARE
                 self.pictures.on_explanation(event)
             case PicturePage():
                 self.pictures.on_page(event)
@@ -432,6 +437,11 @@ class MainWindow(QMainWindow):
         self.network.mark_requested(command.lane, command.shortcuts, command.branches, command.id)
         self.card.mark_requested(command.lane, command.shortcuts, command.branches, command.id)
         self._bridge.submit(command)
+        if self._state is not EngineState.RUNNING and command.shortcuts is not None:
+            # no slice will come that says so, but the lanes have these strengths from now on
+            self.pictures.mark_strengths(command.lane, command.shortcuts)
+            if (request := self.pictures.automatic_request()) is not None:
+                self._bridge.submit(request)
 
     def _on_block(self, lane: int, block: int) -> None:
         self.card.show_block(lane, block)
@@ -461,7 +471,8 @@ class MainWindow(QMainWindow):
             self.card.drop_request(event.request)
         needs_download = event.request is not None and event.request == self._imagenet_request
         action = ("imagenet", self.tr("Download")) if needs_download else None
-        self._imagenet_request = None
+        if needs_download:
+            self._imagenet_request = None
         self.banner.show_text(say(event.notice), action=action)
 
     _imagenet_request: int | None = None
@@ -488,9 +499,10 @@ class MainWindow(QMainWindow):
         """Open a picture, a lesson, a folder of class folders, or a checkpoint."""
         if Path(path).is_dir():
             self.setup.set_dataset(path)
-            self._docks["setup"].raise_()
+            self.show_panel("setup")
             self.banner.show_text(self.tr("The folder is in the form; Apply begins a run on it."), bad=False)
         elif is_picture_name(path):
+            self.show_panel("pictures")
             self.pictures.open_pictures([path])
         elif path.endswith(".toml"):
             self.open_lesson(path)
@@ -543,16 +555,19 @@ class MainWindow(QMainWindow):
         self._bridge.submit(command)
 
     def _refresh_pictures(self) -> None:
-        if self._state is EngineState.RUNNING and (request := self.pictures.automatic_request()) is not None:
+        if self._state is not EngineState.RUNNING or time.monotonic() < self._next_refresh:
+            return
+        if (request := self.pictures.automatic_request()) is not None:
             self._bridge.submit(request)
 
     # ---- Qt ---------------------------------------------------------------------------------
 
     def event(self, event: QEvent) -> bool:
-        """Leave the space bar to a focused button or box; elsewhere it plays and pauses."""
+        """Leave the space bar to a focused button, and letters to a focused box, which they search."""
         if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
             focus = self.focusWidget()
-            if event.key() == Qt.Key.Key_Space and isinstance(focus, QAbstractButton | QComboBox):
+            presses = event.key() == Qt.Key.Key_Space and isinstance(focus, QAbstractButton | QComboBox)
+            if presses or (event.text().strip() and isinstance(focus, QComboBox)):
                 event.accept()
                 return True
         return super().event(event)

@@ -52,8 +52,10 @@ class PaintClock(QObject):
             if panel.dirty and panel.isVisible() and not panel.visibleRegion().isEmpty():
                 self._current = type(panel).__name__
                 self._started = time.thread_time()
-                panel.refresh_now()
-                self._after.start()  # runs after the paint events that refresh caused
+                try:
+                    panel.refresh_now()
+                finally:  # a panel that fails must not stop the others
+                    self._after.start()  # runs after the paint events that refresh caused
                 return
         self._timer.start(FASTEST_MS)
 

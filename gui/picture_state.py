@@ -59,6 +59,12 @@ class PictureState:
         self.forget_answer()
         return same
 
+    def mark_strengths(self, lane: int, shortcuts: Strengths) -> None:
+        """Note strengths that are in force though no step was trained under them yet."""
+        self._strengths = tuple(
+            shortcuts if number == lane else old for number, old in enumerate(self._strengths)
+        )
+
     def take_slice(self, event: TrainingSlice) -> bool:
         """Keep step and strengths; return whether that makes what is shown older."""
         self.step = event.first_step + event.steps - 1

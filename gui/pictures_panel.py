@@ -158,6 +158,11 @@ class PicturesPanel(Panel):
         """Ask by a method, by its name in core.methods."""
         self.controls.method.setCurrentIndex(self.controls.method.findData(name))
 
+    def mark_strengths(self, lane: int, shortcuts: tuple[float, ...]) -> None:
+        """Note a toggle while nothing is trained: the maps are old now."""
+        self._state.mark_strengths(lane, shortcuts)
+        self.mark_dirty()
+
     # ---- what may be refreshed unasked ----------------------------------------------------
 
     def automatic_request(self) -> Explain | None:

@@ -210,13 +210,20 @@ class RunBar(Panel):
         if self._engine is None:
             self.device.show_value("–")
             return
-        device = choice_words(SETTING["device"], self._engine.device)
-        if self._engine.device == "cpu":
-            one = self._engine.threads == 1
-            words = self.tr("{device} · 1 thread") if one else self.tr("{device} · {threads} threads")
-            device = words.format(device=device, threads=self._engine.threads)
+        settings = self._run.settings if self._run is not None else None
+        by_hand = settings is not None and settings.device != "auto"
+        name = settings.device if settings is not None and by_hand else self._engine.device
+        threads = settings.threads if settings is not None and settings.threads else self._engine.threads
+        device = choice_words(SETTING["device"], name)
+        if name == "cpu":
+            words = (
+                self.tr("{device} · 1 thread") if threads == 1 else self.tr("{device} · {threads} threads")
+            )
+            device = words.format(device=device, threads=threads)
         self.device.show_value(device)
-        self.device.setToolTip(say(self._engine.reason))
+        self.device.setToolTip(
+            self.tr("Chosen by hand in the set-up") if by_hand else say(self._engine.reason)
+        )
 
     def _show_lesson(self, name: str) -> None:
         self.lesson.setCurrentIndex(max(self.lesson.findData(name), 0))

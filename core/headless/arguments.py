@@ -221,7 +221,7 @@ def _with_overrides(
         elif key == "name":
             name = value
         elif key in NETWORK_FLAGS:
-            values[key] = int(_number(key, value)) if key in ("depth", "width") else value
+            values[key] = _whole(key, value) if key in ("depth", "width") else value
         else:
             raise UsageError("--lane knows no {key}", key=key)
     network = _network(values, accelerator)
@@ -247,6 +247,13 @@ def _number(key: str, value: str) -> float:
         return float(value)
     except ValueError:
         raise UsageError("--lane: {key} must be a number, not {value}", key=key, value=value) from None
+
+
+def _whole(key: str, value: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise UsageError("--lane: {key} must be a whole number, not {value}", key=key, value=value) from None
 
 
 def _named(lanes: list[LaneSettings]) -> tuple[LaneSettings, ...]:

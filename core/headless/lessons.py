@@ -43,7 +43,8 @@ def _check(options: argparse.Namespace) -> int:
                 "expectation": spoken(verdict.expectation), "measured": verdict.measured, "met": verdict.met,
             })  # fmt: skip
             say(f"  {'met' if verdict.met else 'NOT MET'}: {rows[-1]['expectation']}: {verdict.measured:.4g}")
-    emit(rows)
     if interrupted:
+        emit({"interrupted": True, "rows": rows})
         return 130
+    emit(rows)
     return 0 if all(row["met"] for row in rows) else 1

@@ -3,6 +3,7 @@
 import argparse
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,17 @@ from core.evaluation import evaluate
 from core.headless.arguments import run_settings
 from core.headless.output import ProgressLine, emit, say
 from core.live_run import LiveRun
-from core.messages import EngineState, Event, Failed, Progress, RunStarted, Setup, StateChanged, TrainingSlice
+from core.messages import (
+    Cancel,
+    EngineState,
+    Event,
+    Failed,
+    Progress,
+    RunStarted,
+    Setup,
+    StateChanged,
+    TrainingSlice,
+)
 from core.notices import SkipscopeError
 from core.settings import RunSettings
 from core.training import Lane
@@ -89,15 +100,25 @@ def train(
     engine = Engine(collected.take, evaluate=False, record=record)
     engine.record_to(out)
     engine.open(settings.threads)
-    interrupted = _Interrupt()
+    setup = Setup(settings, lesson=lesson)
+    # while the data set loads, only a Cancel in the queue is seen
+    interrupted = _Interrupt(lambda: engine.submit(Cancel(setup.id)))
     with interrupted:
-        engine.submit(Setup(settings, lesson=lesson))
+        engine.submit(setup)
         engine.tick(0)
         if engine.run is None:
+            if interrupted.asked:
+                raise KeyboardInterrupt
             raise _reason(collected)
         began = time.perf_counter()
-        while engine.state is EngineState.RUNNING and not (interrupted.asked and engine.run.between_steps):
-            engine.tick(0)
+        try:
+            while engine.state is EngineState.RUNNING and not (
+                interrupted.asked and engine.run.between_steps
+            ):
+                engine.tick(0)
+        except Exception:
+            engine.close("failed")
+            raise
         seconds = time.perf_counter() - began
         run = engine.run
         collected.line.end()
@@ -159,8 +180,9 @@ def report(outcome: Outcome) -> dict[str, Any]:
 class _Interrupt:
     """Turns SIGINT and SIGTERM into a flag, so that no step is torn in the middle."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_ask: Callable[[], None]) -> None:
         self.asked = False
+        self._on_ask = on_ask
         self._before: list[tuple[int, Any]] = []
 
     def __enter__(self) -> None:
@@ -173,6 +195,7 @@ class _Interrupt:
 
     def _ask(self, _number: int, _frame: object) -> None:
         self.asked = True
+        self._on_ask()
 
 
 def _reason(collected: Collected) -> SkipscopeError:
