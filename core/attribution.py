@@ -59,6 +59,9 @@ class Snapshot(ResidualNetwork):
 
     def __init__(self, settings: NetworkSettings) -> None:
         super().__init__(settings)
+        # the order of published networks, so that convolutions round as theirs do: near the kink of
+        # a ReLU a last bit decides about a whole gradient
+        self.memory_format = torch.contiguous_format
         _separate(self)
         self.eval().requires_grad_(False)
 

@@ -51,7 +51,8 @@ class Checkpoint:
 
     def network(self) -> ResidualNetwork:
         """Return a new network in evaluation mode with these weights and strengths."""
-        network = ResidualNetwork(self.settings)
+        with torch.random.fork_rng(devices=[]):  # what is drawn here is overwritten at once
+            network = ResidualNetwork(self.settings)
         copies = {name: tensor.clone() for name, tensor in self.state.items()}
         network.load_state_dict(copies, strict=True, assign=True)
         network.set_strengths(self.shortcuts, self.branches)

@@ -1,6 +1,7 @@
 """The run bar: what can be done in each state, how far the run is, and the lesson strip under it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from PySide6.QtWidgets import QVBoxLayout, QWidget
@@ -25,7 +26,7 @@ from gui.run_progress import smoothed, time_left
 from gui.theme import DARK, LIGHT
 
 S = EngineState
-RUN = RunSettings(lanes=twins(NetworkSettings()), device="cpu", threads=2)
+RUN = RunSettings(lanes=twins(NetworkSettings()), threads=2)
 
 
 def started(lesson: str | None = None, steps: int = 18_750) -> RunStarted:
@@ -169,6 +170,11 @@ def test_the_device_is_shown_with_its_reason(make_bar: Callable[..., RunBar]) ->
     bar = make_bar(S.RUNNING)
     assert bar.device.value.text() == "CPU · 2 threads"
     assert bar.device.toolTip() == "no accelerator was found"
+    by_hand = replace(started(), settings=replace(RUN, device="cpu", threads=1))
+    bar.start_run(by_hand)
+    bar.refresh_now()
+    assert bar.device.value.text() == "CPU · 1 thread"
+    assert bar.device.toolTip() == "Chosen by hand in the set-up"
 
 
 def type_rate(bar: RunBar, text: str) -> None:
