@@ -65,9 +65,6 @@ def make_application() -> "QApplication":
     QApplication.setStyle("Fusion")
     application = QApplication.instance() or QApplication(["skipscope"])
     assert isinstance(application, QApplication)
-    import pyqtgraph as pg
-
-    pg.setConfigOptions(imageAxisOrder="row-major", antialias=True)
     from gui.icons import app_icon
 
     application.setWindowIcon(app_icon())
@@ -76,13 +73,21 @@ def make_application() -> "QApplication":
 
 def open_window(options: argparse.Namespace) -> "MainWindow":
     """Build the window and start the engine's thread."""
+    from PySide6.QtCore import QTimer
+
     from gui.bridge import EngineBridge
     from gui.main_window import MainWindow
 
     bridge = EngineBridge(Path(options.run) if options.run else None)
     window = MainWindow(bridge, options.lesson, tuple(options.files))
     bridge.setParent(window)
-    bridge.start()
+
+    def go_on() -> None:
+        # once the window is painted: both import what holds the interpreter for long
+        bridge.start()
+        window.complete()
+
+    QTimer.singleShot(0, lambda: QTimer.singleShot(0, go_on))
     return window
 
 

@@ -3,7 +3,7 @@
 import gc
 import time
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QKeyEvent
@@ -55,7 +55,6 @@ from core.settings import RunSettings, default_run
 from gui.actions import Entry, build_actions
 from gui.banner import Banner
 from gui.block_card import BlockCard
-from gui.curves_panel import CurvesPanel
 from gui.help_dialogs import AboutDialog, KeysDialog
 from gui.lesson_bar import LessonBar
 from gui.lesson_words import lesson_verdict
@@ -75,6 +74,10 @@ from gui.wording import say
 REFRESH_MS = 2000  # of explanations that nobody asked for …
 REFRESH_SHARE = 0.1  # … and at most this share of the engine's time
 WIDE = 1600
+
+
+if TYPE_CHECKING:
+    from gui.curves_panel import CurvesPanel
 
 
 class Bridge(Protocol):
@@ -113,16 +116,16 @@ class MainWindow(QMainWindow):
         self._next_refresh = 0.0
         self._memory = WindowState()
         self._toggles = Toggles(self)
+        self.curves: CurvesPanel
         self.network = NetworkPanel()
         self.card = BlockCard()
-        self.curves = CurvesPanel()
         self.pictures = PicturesPanel()
         self.setup = SetupPanel()
         self.run_bar = RunBar()
         self.lesson_bar = LessonBar()
         self.banner = Banner()
         self._panels: tuple[Panel, ...] = (
-            self.network, self.curves, self.run_bar, self.pictures, self.card, self.setup, self.lesson_bar,
+            self.network, self.run_bar, self.pictures, self.card, self.setup, self.lesson_bar,
         )  # fmt: skip
         self.clock = PaintClock(self._panels, self)
         self._place()
@@ -141,8 +144,22 @@ class MainWindow(QMainWindow):
             [(found.name, found.title, found.question) for found in map(load_lesson, lesson_names())]
         )
         bridge.happened.connect(self.on_event, Qt.ConnectionType.QueuedConnection)
-        self.clock.start()
         self.network.setFocus()
+
+    def complete(self) -> None:
+        """Add the curves; called once the window is seen, since pyqtgraph takes long to import."""
+        import pyqtgraph as pg
+
+        from gui.curves_panel import CurvesPanel
+
+        pg.setConfigOptions(imageAxisOrder="row-major", antialias=True)
+        self.curves = CurvesPanel()
+        self._docks["curves"].setWidget(self.curves)
+        self.curves.set_theme(self._theme())
+        self._panels = (*self._panels, self.curves)
+        self._toggles.applied.connect(self.curves.add_marker)
+        self.clock.add(self.curves)
+        self.clock.start()
 
     # ---- placing ----------------------------------------------------------------------------
 
@@ -154,7 +171,7 @@ class MainWindow(QMainWindow):
             name: self._dock(name, title, widget)
             for name, title, widget in (
                 ("network", self.tr("Network"), self.network),
-                ("curves", self.tr("Curves"), self.curves),
+                ("curves", self.tr("Curves"), QWidget()),
                 ("pictures", self.tr("Pictures"), self.pictures),
                 ("setup", self.tr("Set-up"), self.setup),
                 ("block", self.tr("Block"), self.card),
@@ -305,7 +322,6 @@ class MainWindow(QMainWindow):
         for panel in (self.network, self.card):
             panel.strengths_requested.connect(self._toggles.request)
         self._toggles.requested.connect(self._on_toggle)
-        self._toggles.applied.connect(self.curves.add_marker)
         self.network.block_selected.connect(self._on_block)
         bar = self.run_bar
         bar.play_clicked.connect(lambda: submit(Play()))

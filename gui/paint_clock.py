@@ -35,6 +35,10 @@ class PaintClock(QObject):
         self._after.timeout.connect(self._painted)
         self._current = ""
 
+    def add(self, panel: Panel) -> None:
+        """Take one more panel in turn."""
+        self._panels.append(panel)
+
     def start(self) -> None:
         """Begin ticking."""
         self._timer.start(FASTEST_MS)

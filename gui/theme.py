@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPalette, QPen
 
+from core.paths import asset
+
 LANE_DASHES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine)
 # The scale of every gradient colour: fixed, so that a colour means the same in every lane, at every
 # step and in every screenshot. Values beyond it take the end colours.
@@ -110,8 +112,13 @@ _tables: dict[str, NDArray[np.uint8]] = {}
 
 
 def norm_table() -> NDArray[np.uint8]:
-    """Return the colours of gradient norms, (256, 3): dark is small, bright is large (cividis)."""
-    return color_table("cividis")
+    """Return the colours of gradient norms, (256, 3): dark is small, bright is large (cividis).
+
+    They lie in assets, as pyqtgraph (which has them too) takes half a second to import.
+    """
+    if "norm" not in _tables:
+        _tables["norm"] = np.loadtxt(asset("colors", "cividis.csv"), np.uint8, delimiter=",")
+    return _tables["norm"]
 
 
 def color_table(name: str) -> NDArray[np.uint8]:

@@ -87,6 +87,7 @@ def make_window(qtbot: QtBot) -> Callable[..., tuple[MainWindow, FakeBridge]]:
         bridge = FakeBridge()
         window = MainWindow(bridge, **values)  # type: ignore[arg-type]
         qtbot.addWidget(window)
+        window.complete()
         window.resize(1280, 800)
         window.show()
         qtbot.waitExposed(window)
