@@ -8,6 +8,7 @@ import secrets
 import shutil
 import stat
 import tarfile
+import threading
 import urllib.error
 import urllib.request
 import warnings
@@ -109,7 +110,8 @@ def load_dataset(
     watch = _Watch(progress, cancelled)
     watch.check()
     if name == "fashion-mnist":
-        return _fashion_mnist()
+        warm_up()
+        return _embedded[0]
     if name in _CIFARS:
         return _cifar(name, _CIFARS[name], watch, download)
     folder = os.path.expanduser(name)
@@ -142,6 +144,17 @@ def _triple(values: NDArray[np.float64]) -> Triple:
 
 
 # ---- Fashion-MNIST ------------------------------------------------------------------------
+
+
+_embedded: list[Dataset] = []
+_embedded_lock = threading.Lock()
+
+
+def warm_up() -> None:
+    """Read the embedded set into memory: done beside the import of torch, a run then starts at once."""
+    with _embedded_lock:
+        if not _embedded:
+            _embedded.append(_fashion_mnist())
 
 
 def _fashion_mnist() -> Dataset:

@@ -82,12 +82,8 @@ def open_window(options: argparse.Namespace) -> "MainWindow":
     window = MainWindow(bridge, options.lesson, tuple(options.files))
     bridge.setParent(window)
 
-    def go_on() -> None:
-        # once the window is painted: both import what holds the interpreter for long
-        bridge.start()
-        window.complete()
-
-    QTimer.singleShot(0, lambda: QTimer.singleShot(0, go_on))
+    # once the window is painted: importing torch holds the interpreter
+    QTimer.singleShot(0, lambda: QTimer.singleShot(0, bridge.start))
     return window
 
 

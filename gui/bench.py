@@ -22,6 +22,7 @@ STARTS = 5
 SETTLE_STEPS = 15
 CLICK_EVERY_MS = 1500
 CLICKS = 8
+BORN = "SKIPSCOPE_BENCH_BORN"  # when the parent started a child, by the system's clock
 
 
 def command(options: argparse.Namespace) -> int:
@@ -111,6 +112,7 @@ def _run_child(name: str, seconds: float) -> dict[str, Any]:
     environment = dict(os.environ)
     if not has_display():
         environment["QT_QPA_PLATFORM"] = "offscreen"
+    environment[BORN] = repr(time.time())
     script = str(asset("..", "main.py"))
     done = subprocess.run(
         [sys.executable, script, "bench", name, "--seconds", str(seconds)],
@@ -143,7 +145,7 @@ class _WindowBench:
         self._made: dict[str, Any] = {
             "rates": [], "ticks_ms": [], "click_painted_ms": [], "click_applied_steps": []
         }  # fmt: skip
-        self._born = _process_start()
+        self._born = float(os.environ[BORN])
         self._step = 0
         self._marks: list[tuple[float, int]] = []
         self._last_tick: float | None = None
@@ -167,7 +169,8 @@ class _WindowBench:
 
             def eventFilter(self, target: QObject, event: QEvent) -> bool:
                 if event.type() == QEvent.Type.Paint:
-                    QTimer.singleShot(0, lambda: watch.on_paint(target))
+                    watch.on_seen()
+                    QTimer.singleShot(0, watch.on_paint)
                 return False
 
         with tempfile.TemporaryDirectory() as folder:
@@ -177,6 +180,7 @@ class _WindowBench:
             self._filter = Filter()
             self._window.network.installEventFilter(self._filter)
             self._window.event_seen.connect(self.on_event)
+            self._window.listen_at_once(self.on_published)
             self._window.resize(1920, 1080)
             self._window.show()
             self._window.resize(1920, 1080)
@@ -195,11 +199,20 @@ class _WindowBench:
         emit(self._made)
         return 0
 
-    def on_paint(self, _target: object) -> None:
+    def on_seen(self) -> None:
         self._made.setdefault("visible", time.time() - self._born)
+
+    def on_paint(self) -> None:
         if self._waits_for_paint and self._clicked is not None:
             self._waits_for_paint = False
             self._made["click_painted_ms"].append(1000 * (time.perf_counter() - self._clicked[0]))
+
+    def on_published(self, event: object) -> None:
+        """Runs on the engine's thread."""
+        from core.messages import TrainingSlice
+
+        if isinstance(event, TrainingSlice):
+            self._made.setdefault("first_step", time.time() - self._born)
 
     def on_event(self, event: object) -> None:
         from core.messages import LibrariesLoaded, TrainingSlice
@@ -209,7 +222,6 @@ class _WindowBench:
         if not isinstance(event, TrainingSlice):
             return
         self._step = event.first_step + event.steps - 1
-        self._made.setdefault("first_step", time.time() - self._born)
         if event.applied and self._clicked is not None:
             self._made["click_applied_steps"].append(event.first_step - self._clicked[1] - 1)
             self._clicked = None
@@ -254,9 +266,3 @@ def rates(marks: list[tuple[float, int]], span: float = 5.0) -> list[float]:
             found.append((step - first) / (now - began))
             began, first = now, step
     return found or [(marks[-1][1] - marks[0][1]) / max(marks[-1][0] - marks[0][0], 1e-9)]
-
-
-def _process_start() -> float:
-    import psutil
-
-    return float(psutil.Process().create_time())

@@ -46,6 +46,9 @@ class EngineBridge(QObject):
 
     def _work(self) -> None:
         try:
+            from core.warm_up import warm_up
+
+            threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
             from core.engine import Engine
 
             engine = Engine(self.happened.emit, commands=self._commands)

@@ -2,6 +2,7 @@
 
 import gc
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,6 +14,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDockWidget,
     QFileDialog,
+    QLabel,
     QMainWindow,
     QMenu,
     QVBoxLayout,
@@ -74,6 +76,7 @@ from gui.wording import say
 REFRESH_MS = 2000  # of explanations that nobody asked for …
 REFRESH_SHARE = 0.1  # … and at most this share of the engine's time
 WIDE = 1600
+COLLECT_AFTER_MS = 3000  # a full collection with torch in memory takes 0.2 s: not within the first steps
 
 
 if TYPE_CHECKING:
@@ -113,6 +116,7 @@ class MainWindow(QMainWindow):
         self._judge: Judge | None = None
         self.engine_ended = True
         self.interrupted = False  # by a signal
+        self._is_complete = False
         self._next_refresh = 0.0
         self._memory = WindowState()
         self._toggles = Toggles(self)
@@ -147,7 +151,11 @@ class MainWindow(QMainWindow):
         self.network.setFocus()
 
     def complete(self) -> None:
-        """Add the curves; called once the window is seen, since pyqtgraph takes long to import."""
+        """Add the curves, with the first step: importing pyqtgraph earlier would delay torch and that step."""
+        if self._is_complete:
+            return
+        self._is_complete = True
+        QTimer.singleShot(COLLECT_AFTER_MS, _keep_out_of_collection)
         import pyqtgraph as pg
 
         from gui.curves_panel import CurvesPanel
@@ -158,6 +166,8 @@ class MainWindow(QMainWindow):
         self.curves.set_theme(self._theme())
         self._panels = (*self._panels, self.curves)
         self._toggles.applied.connect(self.curves.add_marker)
+        if self._run is not None:
+            self.curves.start_run(self._run)
         self.clock.add(self.curves)
         self.clock.start()
 
@@ -171,7 +181,7 @@ class MainWindow(QMainWindow):
             name: self._dock(name, title, widget)
             for name, title, widget in (
                 ("network", self.tr("Network"), self.network),
-                ("curves", self.tr("Curves"), QWidget()),
+                ("curves", self.tr("Curves"), _placeholder(self.tr("Loading PyTorch…"))),
                 ("pictures", self.tr("Pictures"), self.pictures),
                 ("setup", self.tr("Set-up"), self.setup),
                 ("block", self.tr("Block"), self.card),
@@ -348,6 +358,7 @@ class MainWindow(QMainWindow):
             case TrainingSlice():
                 self._on_slice(event)
             case Evaluation():
+                self.complete()
                 self.curves.add_evaluation(event)
                 self.pictures.on_evaluation(event)
                 if (browse := self.pictures.automatic_browse()) is not None:
@@ -385,6 +396,10 @@ class MainWindow(QMainWindow):
                 self._on_failed(event)
         self.event_seen.emit(event)
 
+    def listen_at_once(self, listener: Callable[[Event], None]) -> None:
+        """Call a listener on the engine's thread, when an event is published (for measurements)."""
+        self._bridge.happened.connect(listener, Qt.ConnectionType.DirectConnection)
+
     def show_panel(self, name: str) -> None:
         """Bring a panel to the front: network, curves, pictures, setup, block."""
         self._docks[name].show()
@@ -392,12 +407,12 @@ class MainWindow(QMainWindow):
 
     def paint_everything(self) -> None:
         """Show at once all that is known: for screenshots."""
+        self.complete()
         for panel in self._panels:
             panel.refresh_now()
         self.curves.refresh_all()
 
     def _on_ready(self, event: EngineReady) -> None:
-        _keep_out_of_collection()
         self._ready = event
         self.run_bar.set_engine(event)
         self.setup.set_engine(event)
@@ -414,8 +429,10 @@ class MainWindow(QMainWindow):
         self._run = event
         self._toggles.start_run(event)
         self.network.blockSignals(True)
-        for panel in (self.network, self.card, self.curves, self.pictures, self.setup, self.run_bar):
+        for panel in (self.network, self.card, self.pictures, self.setup, self.run_bar):
             panel.start_run(event)
+        if self._is_complete:
+            self.curves.start_run(event)
         self.network.blockSignals(False)
         self.card.show_block(*self.network.selected)
         self._show_lesson(event.lesson)
@@ -424,6 +441,7 @@ class MainWindow(QMainWindow):
         self.setWindowTitle(self.tr("{dataset} — Skipscope").format(dataset=event.settings.dataset))
 
     def _on_slice(self, event: TrainingSlice) -> None:
+        self.complete()
         self.network.add_slice(event)
         self.card.add_slice(event)
         self.curves.add_slice(event)
@@ -605,6 +623,12 @@ class MainWindow(QMainWindow):
         if not self.engine_ended:
             log.error("the engine did not end in time; the journal holds what was committed")
         event.accept()
+
+
+def _placeholder(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+    return label
 
 
 def _keep_out_of_collection() -> None:

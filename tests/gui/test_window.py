@@ -87,7 +87,6 @@ def make_window(qtbot: QtBot) -> Callable[..., tuple[MainWindow, FakeBridge]]:
         bridge = FakeBridge()
         window = MainWindow(bridge, **values)  # type: ignore[arg-type]
         qtbot.addWidget(window)
-        window.complete()
         window.resize(1280, 800)
         window.show()
         qtbot.waitExposed(window)
@@ -238,6 +237,7 @@ def test_geometry_docks_and_recent_files_are_remembered(
     make_window: Callable[..., tuple[MainWindow, FakeBridge]], tmp_path: Path
 ) -> None:
     first, _ = make_window()
+    running(first)
     file = tmp_path / "weights.safetensors"
     file.write_bytes(b"x")
     first.open_path(str(file))
@@ -245,6 +245,7 @@ def test_geometry_docks_and_recent_files_are_remembered(
     first.resize(1100, 700)
     first.close()
     second, _ = make_window()
+    running(second)
     assert second._docks["curves"].isHidden()
     assert second._recent_menu.actions()[0].text() == str(file)
     second.reset_layout()
