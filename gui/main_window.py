@@ -149,6 +149,7 @@ class MainWindow(QMainWindow):
         )
         bridge.happened.connect(self.on_event, Qt.ConnectionType.QueuedConnection)
         self.network.setFocus()
+        self.clock.start()
 
     def complete(self) -> None:
         """Add the curves, with the first step: importing pyqtgraph earlier would delay torch and that step."""
@@ -169,7 +170,6 @@ class MainWindow(QMainWindow):
         if self._run is not None:
             self.curves.start_run(self._run)
         self.clock.add(self.curves)
-        self.clock.start()
 
     # ---- placing ----------------------------------------------------------------------------
 
