@@ -71,9 +71,27 @@ def predictions(
     keep(results)
 
 
+class _Stopwatch:
+    """Counts the time of the pieces, not of the training between them."""
+
+    def __init__(self) -> None:
+        self._before = 0.0
+        self._began = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        return self._before + time.perf_counter() - self._began
+
+    def pause(self) -> Iterator[None]:
+        """Yield once; the time until the generator goes on does not count."""
+        self._before = self.seconds
+        yield
+        self._began = time.perf_counter()
+
+
 def explanation(run: LiveRun | None, source: Source, request: Explain, publish: Publish) -> Iterator[None]:
     """Explain one picture with every network of a source; publishes coarse and whole maps."""
-    began = time.perf_counter()
+    watch = _Stopwatch()
     answers: list[Attributed] = []
     looks: NDArray[np.uint8] | None = None
     label: int | None = None
@@ -84,7 +102,7 @@ def explanation(run: LiveRun | None, source: Source, request: Explain, publish: 
             request=request.id, method=request.method, baseline=METHODS[request.method].baseline,
             step=source.step, picture=readonly(looks), label=label,
             class_names=source.subjects[0].class_names, networks=(*answers, *([partial] if partial else [])),
-            seconds=time.perf_counter() - began, transform=source.subjects[0].transform.words(), done=done,
+            seconds=watch.seconds, transform=source.subjects[0].transform.words(), done=done,
         ))  # fmt: skip
 
     for subject in source.subjects:
@@ -96,7 +114,7 @@ def explanation(run: LiveRun | None, source: Source, request: Explain, publish: 
         answer = Attributed(
             subject.name, None, None, readonly(np.array(chances)), target, None, subject.network.shortcuts
         )
-        yield
+        yield from watch.pause()
         try:
             for result in attribute_in_pieces(subject.network, picture, request.method, target):
                 answer = Attributed(
@@ -105,7 +123,7 @@ def explanation(run: LiveRun | None, source: Source, request: Explain, publish: 
                 )  # fmt: skip
                 if not result.done:
                     reply(False, answer)
-                yield
+                yield from watch.pause()
         except AttributionError as error:  # this network cannot be explained; the others can
             answer = replace(answer, attribution=None, reason=error.notice, completeness_error=None)
         answers.append(answer)

@@ -362,7 +362,7 @@ class Explanation:
     label: int | None  # the true class, where known
     class_names: tuple[str, ...]
     networks: tuple[Attributed, ...]
-    seconds: float
+    seconds: float  # of computing; training between the pieces does not count
     transform: str
     done: bool = True
 

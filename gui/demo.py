@@ -70,10 +70,9 @@ class Demo:
             number += 1
         self._window = open_window(argparse.Namespace(run=str(run_folder), lesson=None, files=[]))
         stop = keep_alive(self._window)
-        self._window.resize(1280, 800)
-        self._window.reset_layout()
         self._window.show()
         self._window.resize(1280, 800)
+        self._window.reset_layout()
         self._window.event_seen.connect(self._on_event)
         self._acts = self._script()
         self._deadline = time.monotonic() + self._seconds + SLACK

@@ -39,7 +39,7 @@ class GradientProfile(PlotCanvas):
         self._has_zeros = False
         self._decades: Range = (-4.0, 2.0)
         self.plot.addItem(self._lost, ignoreBounds=True)
-        self.set_x_label(self.tr("relative depth (0: input, 1: output)"))
+        self.set_x_label(self.tr("relative depth"))
         self.title.setToolTip(
             self.tr(
                 "The first block's norm divided by the last block's: above 100 the gradient is called "

@@ -76,7 +76,6 @@ from gui.wording import say
 REFRESH_MS = 2000  # of explanations that nobody asked for …
 REFRESH_SHARE = 0.1  # … and at most this share of the engine's time
 WIDE = 1600
-COLLECT_AFTER_MS = 3000  # a full collection with torch in memory takes 0.2 s: not within the first steps
 
 
 if TYPE_CHECKING:
@@ -156,7 +155,6 @@ class MainWindow(QMainWindow):
         if self._is_complete:
             return
         self._is_complete = True
-        QTimer.singleShot(COLLECT_AFTER_MS, _keep_out_of_collection)
         import pyqtgraph as pg
 
         from gui.curves_panel import CurvesPanel
@@ -395,6 +393,11 @@ class MainWindow(QMainWindow):
             case Failed():
                 self._on_failed(event)
         self.event_seen.emit(event)
+
+    @property
+    def run_steps(self) -> int:
+        """Planned length of the run at hand; 0 before there is one."""
+        return self._run.steps if self._run is not None else 0
 
     def listen_at_once(self, listener: Callable[[Event], None]) -> None:
         """Call a listener on the engine's thread, when an event is published (for measurements)."""

@@ -1,7 +1,7 @@
 """Paints one dirty panel a tick, as often as painting may cost.
 
 Painting steals the interpreter and a core from training, so the time between ticks follows the
-measured cost: painting stays under `SHARE` of the GUI thread's time (design: 7 %).
+measured cost: painting stays under `SHARE` of a core.
 """
 
 import time
@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Qt, QTimer
 
 from gui.panel import Panel
 
-SHARE = 0.06
+SHARE = 0.045
 FASTEST_MS = 50
 SLOWEST_MS = 500
 
