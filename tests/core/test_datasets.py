@@ -72,6 +72,7 @@ def test_the_embedded_set_is_whole_and_quick() -> None:
 
 
 def test_a_damaged_embedded_set_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets, "_embedded", [])  # not the copy in memory
     whole = datasets.asset("data", "fashion-mnist", "t10k-labels-idx1-ubyte.gz").read_bytes()
     monkeypatch.setattr(datasets, "asset", lambda *parts: tmp_path / parts[-1])
     for content in (b"", b"no gzip", whole[:200], whole):
