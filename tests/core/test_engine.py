@@ -343,7 +343,7 @@ def test_an_engine_fault_pauses_the_run_and_is_said(monkeypatch: pytest.MonkeyPa
     while bench.engine.run is None and time.monotonic() < deadline:
         time.sleep(0.01)
     assert bench.engine.run is not None
-    monkeypatch.setattr(bench.engine.run.lanes[0], "step", broken)
+    monkeypatch.setattr(bench.engine.run.lanes[1], "step", broken)  # the first lane is a step ahead then
     bench.engine.submit(Play())
     while not bench.of(Failed) and time.monotonic() < deadline:
         time.sleep(0.01)
