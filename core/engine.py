@@ -25,6 +25,8 @@ from core.evaluation import HeldOut
 from core.files import write_atomically
 from core.live_run import LiveRun
 from core.messages import (
+    Analyse,
+    Branch,
     BrowsePictures,
     Cancel,
     CheckpointOpened,
@@ -38,12 +40,14 @@ from core.messages import (
     Explain,
     Failed,
     LibrariesLoaded,
+    LookBack,
     OpenCheckpoint,
     Pause,
     Play,
     Progress,
     References,
     Reset,
+    Resume,
     RunStarted,
     SaveCheckpoint,
     Saved,
@@ -222,6 +226,8 @@ class Engine:
                 self._cancel(command)
             case Shutdown():
                 self.close()
+            case Analyse() | Resume() | Branch() | LookBack():
+                raise SkipscopeError("not there yet")
             case _:
                 assert_never(command)
 

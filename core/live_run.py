@@ -207,6 +207,7 @@ def lane_info(name: str, network: ResidualNetwork, image_size: int) -> LaneInfo:
     return LaneInfo(
         name=name, network=network.settings, parameters=_count(network),
         parameters_per_block=tuple(_count(block) for block in network.blocks), block_outputs=tuple(outputs),
+        branch_parameters=tuple(_count(block) - _count(block.shortcut) for block in network.blocks),
     )  # fmt: skip
 
 

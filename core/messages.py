@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from core.findings import Finding, Instrument, Shock
 from core.notices import Notice
 from core.settings import NetworkSettings, RunSettings
 
@@ -157,6 +158,49 @@ class Evaluate:
 
 
 @dataclass(frozen=True, slots=True)
+class Analyse:
+    """Ask an instrument to look at every network of a source, or at one lane."""
+
+    instrument: Instrument
+    lane: int | None = None
+    source: str = "lanes"  # "lanes", or the name of a reference
+    automatic: bool = False
+    id: int = field(default_factory=next_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Go on with a recorded run where it stopped: at its last checkpoint."""
+
+    directory: Path
+    play: bool = False
+    id: int = field(default_factory=next_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """Begin a new run from a checkpoint of a recorded one (None: of the present run), strengths as given.
+
+    `shortcuts` and `branches`: per lane; None leaves every lane as it was at that step.
+    """
+
+    step: int
+    directory: Path | None = None
+    shortcuts: tuple[tuple[float, ...], ...] | None = None
+    branches: tuple[tuple[float, ...], ...] | None = None
+    play: bool = True
+    id: int = field(default_factory=next_id)
+
+
+@dataclass(frozen=True, slots=True)
+class LookBack:
+    """Open the present run's checkpoint at or before a step, to be asked beside the run (None: no more)."""
+
+    step: int | None
+    id: int = field(default_factory=next_id)
+
+
+@dataclass(frozen=True, slots=True)
 class Download:
     """Fetch a data set or weights (the user clicked): "cifar10", "cifar100" or "imagenet"."""
 
@@ -181,7 +225,7 @@ class Shutdown:
 
 Command: TypeAlias = (
     Setup | Play | Pause | StepOnce | Reset | SetStrengths | SetLearningRate | OpenCheckpoint | SaveCheckpoint
-    | BrowsePictures | Explain | Evaluate | Download | Cancel | Shutdown
+    | BrowsePictures | Explain | Evaluate | Analyse | Resume | Branch | LookBack | Download | Cancel | Shutdown
 )  # fmt: skip
 
 
@@ -243,6 +287,7 @@ class LaneInfo:
     parameters: int
     parameters_per_block: tuple[int, ...]
     block_outputs: tuple[tuple[int, int, int], ...]  # (channels, height, width) per block
+    branch_parameters: tuple[int, ...] = ()  # of each block's residual branch
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +304,9 @@ class RunStarted:
     directory: Path | None
     lesson: str | None = None
     notice: Notice | None = None  # e.g. how a folder was split
+    begins_at: int = 0  # steps done when this run began: 0, or where it branched off
+    done: int = 0  # steps done by now: more than begins_at when a run is gone on with
+    parent: Path | None = None  # the run it branched off
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -270,6 +318,11 @@ class BlockSamples:
     means: FloatArray  # (blocks,) of the block's output
     deviations: FloatArray  # (blocks,)
     dead: FloatArray  # (blocks,) share of channels that are zero on the whole batch
+    saturated: FloatArray  # (blocks,) share of outputs where the activation is flat; 0 for ReLU
+    branch_deviations: FloatArray  # (blocks,) of F(x), before the addition (He et al. 2015, fig. 7)
+    weights: FloatArray  # (blocks,) ‖w‖ over the residual branch's parameters
+    updates: FloatArray  # (blocks,) ‖Δw‖ / ‖w‖ of this step
+    gammas: FloatArray  # (blocks,) mean |γ| of the branch's last batch norm; NaN without
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -367,6 +420,39 @@ class Explanation:
     done: bool = True
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysed:
+    """What an instrument found in one network; `fraction` below 1: so far."""
+
+    request: int
+    instrument: Instrument
+    lane: int | None  # None: a reference's network
+    name: str
+    step: int | None
+    finding: Finding
+    fraction: float = 1.0
+    last: bool = True  # no other network follows
+
+
+@dataclass(frozen=True, slots=True)
+class Shocked:
+    """A reading of the shock card."""
+
+    toggled: int  # step at which the toggle came into force
+    lane: int
+    reading: Shock
+
+
+@dataclass(frozen=True, slots=True)
+class LookedBack:
+    """The checkpoint that is open beside the run: its step, and each lane's strengths at it."""
+
+    step: int | None
+    shortcuts: tuple[tuple[float, ...], ...] = ()
+    branches: tuple[tuple[float, ...], ...] = ()
+    request: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class CheckpointOpened:
     """What a weights file holds, and what can be done with it."""
@@ -416,7 +502,7 @@ class Failed:
 
 Event: TypeAlias = (
     EngineReady | LibrariesLoaded | StateChanged | Progress | RunStarted | TrainingSlice | Evaluation | PicturePage
-    | Explanation | CheckpointOpened | References | Downloaded | Saved | Failed
+    | Explanation | Analysed | Shocked | LookedBack | CheckpointOpened | References | Downloaded | Saved | Failed
 )  # fmt: skip
 
 

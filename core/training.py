@@ -19,6 +19,7 @@ from core.messages import BlockSamples, readonly
 from core.network import ResidualBlock, ResidualNetwork, initialise
 from core.settings import LaneSettings, RunSettings
 
+FLAT = 0.1  # of its steepest slope: there an activation counts as saturated
 SAMPLE_EVERY = 20  # steps between readings that cost a pass over the activations
 CAPACITY = 64  # steps of readings kept on the device
 # Squares of float32 gradients below this vanish in a float32 sum, so such norms are taken again in float64.
@@ -125,7 +126,7 @@ class Lane:
             )  # fmt: skip
         self._outputs.clear()
         if sampling:
-            self._take_samples(number)
+            self._take_samples(number, learning_rate)
 
     def take_readings(self) -> Readings:
         """Copy the readings since the last call off the device; empties the store."""
@@ -176,6 +177,14 @@ class Lane:
         row[2 : 2 + blocks] = squares.sqrt_()
         row[2 + blocks :] = self._norms(outputs)
 
+    def _branch_sums(self, tensors: list[Tensor]) -> Tensor:
+        """Norm over each block's residual branch of tensors that go with the parameters, (blocks,)."""
+        squares = torch.zeros(self.blocks, dtype=self._wide, device=self.device)
+        if self._branch_places:
+            norms = torch.stack(torch._foreach_norm([tensors[place] for place in self._branch_places]))
+            squares.index_add_(0, self._branch_owners, norms.to(self._wide).square())
+        return squares.sqrt_()
+
     def _norms(self, tensors: list[Tensor]) -> Tensor:
         """Norms of all tensors, fused; in float64 where float32 would underflow, or costs nothing extra."""
         if self.device.type == "cpu":
@@ -192,12 +201,35 @@ class Lane:
             with torch.no_grad():
                 ratio = x.new_zeros(()) if branch is None else branch.norm() / x.norm()
                 dead = (y.amax((0, 2, 3)) == 0).float().mean()
-                self._sums.append([ratio, y.mean(), y.std(), dead])
+                deviation = x.new_zeros(()) if branch is None else branch.std()
+                self._sums.append([ratio, y.mean(), y.std(), dead, self._flat_share(y), deviation])
 
-    def _take_samples(self, number: int) -> None:
-        table = (
-            torch.stack([torch.stack(row) for row in self._sums]).to("cpu", torch.float64, copy=True).numpy()
-        )
+    def _flat_share(self, y: Tensor) -> Tensor:
+        """Share of outputs where a saturating activation's slope is below FLAT of its steepest."""
+        if self.network.settings.block != "post":
+            return y.new_tensor(math.nan)  # a block's output is a sum then, not an activation
+        match self.network.settings.activation:
+            case "tanh":
+                return (1 - y * y < FLAT).float().mean()
+            case "sigmoid":
+                return (4 * y * (1 - y) < FLAT).float().mean()
+            case _:
+                return y.new_zeros(())
+
+    @torch.no_grad()
+    def _take_samples(self, number: int, learning_rate: float) -> None:
+        seen = torch.stack([torch.stack(row) for row in self._sums])
+        weights = self._branch_sums(self._parameters)
+        # SGD with momentum moves the weights by the rate times what is in the buffers
+        updates = learning_rate * self._branch_sums(self._buffers) / weights
+        gammas = [
+            block.bn2.weight.abs().mean()
+            if isinstance(block.bn2, torch.nn.BatchNorm2d)
+            else seen.new_tensor(math.nan)
+            for block in self._blocks
+        ]
+        columns = torch.column_stack((seen, weights, updates, torch.stack(gammas)))
+        table = columns.to("cpu", torch.float64, copy=True).numpy()
         self._sums = []
         self.samples = BlockSamples(number, *(readonly(np.ascontiguousarray(column)) for column in table.T))
 

@@ -70,9 +70,8 @@ def training_slice(
 
 
 def samples(blocks: int) -> BlockSamples:
-    return BlockSamples(
-        5, np.full(blocks, 0.25), np.full(blocks, -0.5), np.full(blocks, 2.0), np.full(blocks, 0.125)
-    )
+    values = (0.25, -0.5, 2.0, 0.125, 0.0, 0.5, 3.0, 0.001, 1.0)
+    return BlockSamples(5, *(np.full(blocks, value) for value in values))
 
 
 @pytest.fixture
