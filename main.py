@@ -8,7 +8,7 @@ from collections.abc import Sequence
 # a second net under the one place that opens foreign weights
 os.environ.setdefault("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "1")
 
-from core.headless.arguments import COMMANDS, LATER, parse_command, parse_window
+from core.headless.arguments import COMMANDS, parse_command, parse_window
 from core.notices import SkipscopeError
 
 
@@ -33,8 +33,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _command(words: list[str]) -> int:
     options = parse_command(words)
-    if options.command in LATER:
-        raise SkipscopeError("{command} is not there yet", command=options.command)
     if options.command in ("demo", "bench"):
         module = importlib.import_module(f"gui.{options.command}")
     else:

@@ -6,24 +6,22 @@ one lane. The newest of several like questions is the one that is answered.
 """
 
 import queue
-import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import assert_never
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from core import checkpoint, device, imagenet, jobs, sources
+from core import checkpoint, device, export_weights, imagenet, jobs, run_start, sources
+from core.acts import Act
+from core.answers import Answers
 from core.datasets import load_dataset, local_datasets
-from core.evaluation import HeldOut
 from core.files import write_atomically
-from core.live_run import LiveRun
+from core.live_run import LiveRun, Start
 from core.messages import (
     Analyse,
     Branch,
@@ -39,13 +37,12 @@ from core.messages import (
     Event,
     Explain,
     Failed,
-    LibrariesLoaded,
     LookBack,
+    LookedBack,
     OpenCheckpoint,
     Pause,
     Play,
     Progress,
-    References,
     Reset,
     Resume,
     RunStarted,
@@ -59,47 +56,40 @@ from core.messages import (
     StepOnce,
 )
 from core.notices import Notice, SkipscopeError
-from core.records import RecordError, RunRecord, RunState
+from core.records import RecordError, RunRecord, RunState, StoredRun, read_run
 from core.settings import SETTING, RunSettings, lane
 from core.versions import versions
 
 SLICE_SECONDS = 0.05
 CHECKPOINT_SECONDS = 30.0
-EVALUATION_SHARE = 0.03  # of the engine's time; each toggle brings one more
 CAPTUM_AFTER_STEPS = 3
-QUESTIONS = (Explain, BrowsePictures, Cancel)
+QUESTIONS = (Explain, Analyse, BrowsePictures, Cancel)
 
 
 class Engine:
-    """Trains, answers and records; every method but `submit` belongs to one thread."""
+    """Trains, answers and records; every method but `submit` belongs to one thread.
+
+    `evaluate`: held-out figures now and then; `watch`: shock readings after every toggle.
+    """
 
     def __init__(
         self, publish: Callable[[Event], None], *, commands: "queue.SimpleQueue[Command] | None" = None,
-        evaluate: bool = True, record: bool = True,
+        evaluate: bool = True, watch: bool = True, record: bool = True,
     ) -> None:  # fmt: skip
         self._publish = publish
         self._queue: queue.SimpleQueue[Command] = commands if commands is not None else queue.SimpleQueue()
         self._evaluates = evaluate
+        self._watches = watch
         self._records = record
         self._directory: Path | None = None
         self._inbox: list[Command] = []
         self._run: LiveRun | None = None
-        self._setup: Setup | None = None
+        self._setup: Setup | Branch | None = None  # how the present run began
+        self._acts: list[Act] = []  # of the lesson, still to come
+        self._answers = Answers(publish)
         self.state = EngineState.LOADING
-        self._snapshots: sources.LaneSnapshots | None = None
-        self._references: dict[str, sources.Source] = {}
-        self._predictions: dict[str, tuple[int | None, list[NDArray[np.float32]]]] = {}
-        self._asked: Explain | None = None  # the explanation under way …
-        self._explaining: Iterator[None] | None = None  # … and its pieces
-        self._evaluating: Iterator[None] | None = None
-        self._predicting: Iterator[None] | None = None
-        self._waiting_pages: list[BrowsePictures] = []
-        self._next_evaluation = 0.0
-        self._evaluation_cost = 0.0
         self._next_slice = 0.0
         self._next_checkpoint = 0.0
-        self._captum = threading.Event()
-        self._captum_started = False
 
     # ---- from any thread --------------------------------------------------------------------
 
@@ -113,6 +103,11 @@ class Engine:
     def run(self) -> LiveRun | None:
         """The run in progress, for headless use on the engine's own thread."""
         return self._run
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is anything to do without a new command."""
+        return self.state is EngineState.RUNNING or self._answers.are_due
 
     def open(self, threads: int = 0) -> None:
         """Set the thread count (which belongs to the calling thread) and say what was found."""
@@ -133,22 +128,26 @@ class Engine:
 
     def tick(self, wait: float | None = None) -> None:
         """Take commands, train one lane one step, do a piece of other work, publish."""
-        self._take_commands(None if wait is None else wait)
+        self._take_commands(wait)
         if self.state is EngineState.STOPPED:
             return
         if self.state is EngineState.RUNNING:
             self._train()
-        self._do_piece()
+        self._answers.do_piece(training=self.state is EngineState.RUNNING)
 
     def close(self, state: RunState | None = None) -> None:
         """Save the last checkpoint and the record; the run can be gone on with later."""
         self._end_run(state)
         self._set_state(EngineState.STOPPED)
 
+    def record_to(self, directory: Path | None) -> None:
+        """Name the folder of the first run (None: a new one in the user's data folder)."""
+        self._directory = directory
+
     # ---- commands ---------------------------------------------------------------------------
 
     def _take_commands(self, wait: float | None) -> None:
-        if self._is_idle() and not self._inbox:
+        if not self.is_busy and not self._inbox:
             try:
                 self._inbox.append(self._queue.get(timeout=wait))
             except queue.Empty:
@@ -175,14 +174,10 @@ class Engine:
             except queue.Empty:
                 return
 
-    def _is_idle(self) -> bool:
-        working = (self._explaining, self._evaluating, self._predicting)
-        return self.state is not EngineState.RUNNING and all(job is None for job in working)
-
     @staticmethod
     def _is_superseded(command: Command, later: list[Command]) -> bool:
-        if isinstance(command, Explain):
-            return any(isinstance(other, Explain) for other in later)
+        if isinstance(command, Explain | LookBack):
+            return any(type(other) is type(command) for other in later)
         return False
 
     def _handle_safely(self, command: Command) -> None:
@@ -197,6 +192,10 @@ class Engine:
         match command:
             case Setup():
                 self._set_up(command)
+            case Resume():
+                self._resume(command)
+            case Branch():
+                self._branch(command)
             case Play():
                 self._play()
             case Pause():
@@ -205,7 +204,7 @@ class Engine:
                 self._step_once()
             case Reset():
                 if self._setup is not None:
-                    self._set_up(replace(self._setup, play=command.play, id=command.id))
+                    self._handle(replace(self._setup, play=command.play, id=command.id))
             case SetStrengths():
                 self._set_strengths(command)
             case SetLearningRate():
@@ -214,29 +213,77 @@ class Engine:
                 self._open_checkpoint(command)
             case SaveCheckpoint():
                 self._save_checkpoint(command)
+            case LookBack():
+                self._look_back(command)
             case BrowsePictures():
-                self._browse(command)
+                self._answers.browse(command)
             case Explain():
-                self._asked, self._explaining = command, None
+                self._answers.explain(command)
+            case Analyse():
+                self._answers.analyse(command)
             case Evaluate():
-                self._begin_evaluation(command.id)
+                self._answers.evaluate(command.id)
             case Download():
                 self._download(command)
             case Cancel():
-                self._cancel(command)
+                self._answers.cancel(command)
             case Shutdown():
                 self.close()
-            case Analyse() | Resume() | Branch() | LookBack():
-                raise SkipscopeError("not there yet")
             case _:
                 assert_never(command)
 
+    # ---- runs begin and end -----------------------------------------------------------------
+
     def _set_up(self, command: Setup) -> None:
+        def build() -> tuple[LiveRun, RunRecord | None]:
+            run = self._new_run(command.settings, command.id)
+            return run, self._new_record(run, command.lesson)
+
+        run = self._begin(build)
+        self._setup = replace(command, settings=run.settings)
+        self._acts = sorted(command.script, key=lambda act: act.step)
+        self._go(run, command.play, lesson=command.lesson)
+
+    def _resume(self, command: Resume) -> None:
+        stored = self._stored(command.directory)
+        start = run_start.resumable(stored)
+
+        def build() -> tuple[LiveRun, RunRecord | None]:
+            run = self._new_run(stored.settings, command.id, start)
+            return run, RunRecord.reopen(stored.directory, start.step, on_error=self._say_unrecorded)
+
+        run = self._begin(build)
+        self._setup = self._beginning(stored)
+        self._acts = []
+        self._go(run, command.play, stored)
+
+    def _branch(self, command: Branch) -> None:
+        own = self._run.record.directory if self._run is not None and self._run.record is not None else None
+        directory = command.directory or own
+        if directory is None:
+            raise SkipscopeError("this run is not recorded, so there is no earlier step to branch from")
+        stored = read_run(directory, with_steps=False)
+        start = run_start.with_strengths(
+            run_start.branching(stored, command.step), command.shortcuts, command.branches
+        )
+
+        def build() -> tuple[LiveRun, RunRecord | None]:
+            run = self._new_run(run_start.branch_settings(stored, start), command.id, start)
+            if run.step >= run.planned:
+                run.planned = run.step + run.length
+            return run, self._new_record(run, None, directory, start.step)
+
+        run = self._begin(build)
+        self._setup = replace(command, directory=directory)
+        self._acts = []
+        self._go(run, command.play, parent=directory)
+
+    def _begin(self, build: Callable[[], tuple[LiveRun, RunRecord | None]]) -> LiveRun:
+        """Put a new run in the place of the present one; on error the present one is as it was."""
         before = self.state
         self._set_state(EngineState.LOADING)
         try:
-            run = self._new_run(command)
-            record = self._new_record(run, command.lesson) if self._records else None
+            run, record = build()
         except SkipscopeError:
             if self._run is not None:
                 torch.set_num_threads(self._run.settings.threads)
@@ -247,50 +294,48 @@ class Engine:
         if self._run is not None:
             self._run.release()
         run.record = record
-        if record is not None:
-            record.set_state("running")
-        run.save("start")
-        self._next_checkpoint = time.perf_counter() + CHECKPOINT_SECONDS
         self._run = run
-        self._setup = replace(command, settings=run.settings)
-        self._snapshots = sources.LaneSnapshots(run)
-        self._predictions.clear()
-        self._asked = None
-        self._explaining = self._evaluating = self._predicting = None
-        self._waiting_pages.clear()
+        self._answers.start_run(run)
+        return run
+
+    def _go(
+        self, run: LiveRun, play: bool, resumed: StoredRun | None = None, *, lesson: str | None = None,
+        parent: Path | None = None,
+    ) -> None:  # fmt: skip
+        if run.record is not None:
+            run.record.set_state("running")
+        if resumed is None:
+            run.save("start")
+            if run.planned != run.length or run.settings.steps is None:
+                run.record_length()
+        self._next_checkpoint = time.perf_counter() + CHECKPOINT_SECONDS
         self._publish(RunStarted(
             settings=run.settings, lanes=run.infos(), class_names=run.dataset.class_names, steps=run.planned,
             steps_per_epoch=run.batches.steps_per_epoch, held_out=len(run.batches.held_out),
             evaluated=jobs.evaluated_count(run), directory=run.record.directory if run.record else None,
-            lesson=command.lesson, notice=run.dataset.notice,
+            lesson=resumed.lesson if resumed is not None else lesson, notice=run.dataset.notice,
+            begins_at=resumed.begins_at if resumed is not None else run.step, done=run.step,
+            parent=resumed.parent if resumed is not None else parent,
         ))  # fmt: skip
-        self._next_evaluation = time.perf_counter() + 3
-        if command.play:
+        self._do_acts()
+        if run.is_finished:
+            self._set_state(EngineState.FINISHED)
+        elif play:
             self._play()
         else:
             self._set_state(EngineState.PAUSED)
 
-    def _new_run(self, command: Setup) -> LiveRun:
-        settings = command.settings
-        chosen, _ = device.choose(settings.device)
-        settings = replace(settings, threads=device.threads(settings.threads))
-        torch.set_num_threads(settings.threads)
-        old = self._run
-        same = old is not None and (old.settings.dataset, old.settings.seed) == (
-            settings.dataset,
-            settings.seed,
-        )
-        if same and old is not None and settings.image_size == old.settings.image_size:
-            dataset = old.dataset
-        else:
-            dataset = load_dataset(
-                settings.dataset, image_size=settings.image_size, seed=settings.seed,
-                progress=lambda what, share: self._publish(Progress(what, share, command.id)),
-                cancelled=lambda: self._is_cancelled(command.id),
-            )  # fmt: skip
-        return LiveRun(_for_classes(settings, len(dataset.class_names)), dataset, chosen)
+    def _new_run(self, settings: RunSettings, request: int, start: Start | None = None) -> LiveRun:
+        return run_start.new_run(
+            settings, self._run, lambda what, share: self._publish(Progress(what, share, request)),
+            lambda: self._is_cancelled(request), start,
+        )  # fmt: skip
 
-    def _new_record(self, run: LiveRun, lesson: str | None) -> RunRecord | None:
+    def _new_record(
+        self, run: LiveRun, lesson: str | None, parent: Path | None = None, parent_step: int = 0
+    ) -> RunRecord | None:
+        if not self._records:
+            return None
         directory = self._directory
         if directory is not None and self._run is not None:  # the first run has taken the name
             others = (directory.with_name(f"{directory.name}-{number}") for number in count(2))
@@ -299,7 +344,7 @@ class Engine:
             return RunRecord.create(
                 directory, run.settings, lesson=lesson,
                 extra={"class_names": list(run.dataset.class_names), "versions": dict(versions())},
-                on_error=lambda notice: self._publish(Failed(notice)),
+                parent=parent, parent_step=parent_step, begins_at=run.step, on_error=self._say_unrecorded,
             )  # fmt: skip
         except RecordError as error:
             if directory is not None:  # asked for by name, so it matters
@@ -307,9 +352,22 @@ class Engine:
             self._publish(Failed(Notice("this run is not recorded: {reason}", {"reason": error.notice})))
             return None
 
-    def record_to(self, directory: Path | None) -> None:
-        """Name the folder of the first run (None: a new one in the user's data folder)."""
-        self._directory = directory
+    def _say_unrecorded(self, notice: Notice) -> None:
+        self._publish(Failed(notice))
+
+    def _stored(self, directory: Path) -> StoredRun:
+        if self._run is not None and self._run.record is not None:
+            here = self._run.record.directory.resolve()
+            if directory.resolve() == here:
+                raise SkipscopeError("this run is the present one")
+        return read_run(directory, with_steps=False)
+
+    @staticmethod
+    def _beginning(stored: StoredRun) -> "Setup | Branch":
+        """How a recorded run began: what Reset does after it was resumed."""
+        if stored.begins_at:
+            return Branch(stored.begins_at, stored.directory)
+        return Setup(stored.settings, lesson=stored.lesson)
 
     def _end_run(self, state: RunState | None = None) -> None:
         run = self._run
@@ -327,18 +385,21 @@ class Engine:
         run.record.close(4.0)
         run.record = None
 
+    # ---- training ---------------------------------------------------------------------------
+
     def _play(self) -> None:
         run = self._needed()
         if not run.has_living_lane:
             raise SkipscopeError("every lane has diverged; Reset begins again")
         if run.is_finished:
-            run.planned += run.length
+            run.plan(run.planned + run.length)
         run.resume_clock()
         self._set_state(EngineState.RUNNING)
 
     def _pause(self) -> None:
         self._flush()
         if self.state is EngineState.RUNNING:
+            self._needed().save("regular")
             self._set_state(EngineState.PAUSED)
 
     def _step_once(self) -> None:
@@ -350,14 +411,74 @@ class Engine:
         while not run.between_steps:
             run.train_lane()
         self._flush()
+        self._step_done()
         self._set_state(EngineState.PAUSED)
+
+    def _train(self) -> None:
+        run = self._needed()
+        run.train_lane()
+        if not run.between_steps:
+            return
+        now = time.perf_counter()
+        ended = run.is_finished or not run.has_living_lane
+        if now >= self._next_slice or run.must_flush or ended:
+            self._flush()
+            self._next_slice = now + SLICE_SECONDS
+        self._step_done()
+        if now >= self._next_checkpoint:
+            self._flush()  # so that no kill leaves a checkpoint without the steps before it
+            run.save("regular")
+            self._next_checkpoint = now + CHECKPOINT_SECONDS
+        if self._evaluates and (
+            self._answers.evaluation_is_due or (ended and not self._answers.is_evaluating)
+        ):
+            self._answers.evaluate(None)
+        if self._evaluates and run.step >= CAPTUM_AFTER_STEPS:
+            self._answers.import_captum()
+        if not run.has_living_lane:
+            self._set_state(EngineState.PAUSED, Notice("every lane has diverged"))
+        elif run.is_finished:
+            run.save("last")
+            self._set_state(EngineState.FINISHED)
+
+    def _step_done(self) -> None:
+        if self._watches and self._answers.shocks is not None:
+            self._answers.shocks.step_done()
+        self._do_acts()
+
+    def _do_acts(self) -> None:
+        """Do what the lesson does by itself at this step."""
+        run = self._needed()
+        while self._acts and self._acts[0].step <= run.step:
+            act = self._acts.pop(0)
+            if act.do == "analyse":
+                assert act.instrument is not None
+                self._answers.analyse(Analyse(act.instrument, act.lane))
+                continue
+            for number, each in enumerate(run.lanes):
+                if act.lane in (None, number):
+                    strengths = (act.value,) * each.blocks
+                    on_shortcuts = act.do == "shortcuts"
+                    self._set_strengths(SetStrengths(
+                        number, strengths if on_shortcuts else None, None if on_shortcuts else strengths
+                    ))  # fmt: skip
 
     def _set_strengths(self, command: SetStrengths) -> None:
         run = self._needed()
         self._check_lane(command.lane)
+        shocks = self._answers.shocks if self._watches else None
         self._flush()
         run.save("toggle")
-        run.set_strengths(command.lane, command.shortcuts, command.branches)
+        if shocks is not None:
+            shocks.before(command.lane)
+        try:
+            run.set_strengths(command.lane, command.shortcuts, command.branches)
+        except SkipscopeError:
+            if shocks is not None:
+                shocks.drop_last()
+            raise
+        if shocks is not None:
+            shocks.after(command.lane)
         run.applied(command.id)
         if run.record is not None:
             run.record.append_command(run.step + 1, {
@@ -365,7 +486,7 @@ class Engine:
                 "branches": command.branches,
             })  # fmt: skip
         if self._evaluates:
-            self._begin_evaluation(None)
+            self._answers.evaluate(None)
 
     def _check_lane(self, number: int) -> None:
         if not 0 <= number < len(self._needed().lanes):
@@ -383,9 +504,11 @@ class Engine:
             row = {"do": "learning_rate", "lane": command.lane, "value": command.learning_rate}
             run.record.append_command(run.step + 1, row)
 
+    # ---- files ------------------------------------------------------------------------------
+
     def _open_checkpoint(self, command: OpenCheckpoint) -> None:
         if command.path == "pretrained":
-            self._keep(sources.pretrained(self._device()))
+            self._answers.keep(sources.pretrained(self._device()))
             return
         opened = sources.open_checkpoint(command.path)
         if command.use == "look":
@@ -395,7 +518,7 @@ class Engine:
                 opened.settings.classes == classes, opened.report,
             ))  # fmt: skip
         elif command.use == "reference":
-            self._keep(sources.reference(replace(opened, path=command.path), self._device()))
+            self._answers.keep(sources.reference(replace(opened, path=command.path), self._device()))
         else:
             settings = self._with_checkpoint(opened, command.use)
             self._set_up(Setup(settings, play=self.state is EngineState.RUNNING, id=command.id))
@@ -414,28 +537,38 @@ class Engine:
         run = self._needed()
         self._check_lane(command.lane)
         try:
-            write_atomically(command.path, run.checkpoint_bytes(run.lanes[command.lane]))
+            write_atomically(command.path, self._weights(run, command))
         except OSError as error:
             raise SkipscopeError(
                 "{path} cannot be written: {reason}", path=str(command.path), reason=error.strerror
             ) from None
         self._publish(Saved(command.path, command.id))
 
-    def _browse(self, command: BrowsePictures) -> None:
-        run = self._needed()
-        unknown = command.source not in self._predictions and command.source in self._references
-        if unknown and self._predicting is None:
-            source = self._references[command.source]
-            if all(jobs.same_classes(subject, run) for subject in source.subjects):
-                self._predicting = jobs.predictions(
-                    run, source, lambda rows: self._keep_predictions(source.name, rows)
-                )
-        if unknown and self._predicting is not None:
-            self._waiting_pages = [command]
-        self._publish(jobs.page(run, command, self._predictions))
+    @staticmethod
+    def _weights(run: LiveRun, command: SaveCheckpoint) -> bytes:
+        """Our own file, or under torchvision's names where the suffix says so."""
+        network = run.lanes[command.lane].network
+        if command.path.suffix.lower() in (".pt", ".pth"):
+            export_weights.check_counterpart(network.settings)
+            return export_weights.torchvision_bytes(network.state_dict())
+        return run.checkpoint_bytes(run.lanes[command.lane])
 
-    def _keep_predictions(self, name: str, rows: list[NDArray[np.float32]]) -> None:
-        self._predictions[name] = (None, rows)
+    def _look_back(self, command: LookBack) -> None:
+        if command.step is None:
+            self._answers.drop_past()
+            self._publish(LookedBack(None, request=command.id))
+            return
+        run = self._needed()
+        if run.record is None:
+            raise SkipscopeError("this run is not recorded, so there is no earlier step to look at")
+        stored = read_run(run.record.directory, with_steps=False)
+        start = run_start.branching(stored, command.step)
+        source = sources.past(run, start)
+        self._answers.keep(source)
+        self._publish(LookedBack(
+            start.step, tuple(lane.shortcuts for lane in start.lanes),
+            tuple(lane.branches for lane in start.lanes), command.id,
+        ))  # fmt: skip
 
     def _download(self, command: Download) -> None:
         before = self.state
@@ -447,7 +580,9 @@ class Engine:
                     lambda share: self._publish(Progress(what, share, command.id)), download=True,
                     cancelled=lambda: self._is_cancelled(command.id),
                 )  # fmt: skip
-                self._keep(sources.reference(replace(imagenet.imagenet(), path="imagenet"), self._device()))
+                self._answers.keep(
+                    sources.reference(replace(imagenet.imagenet(), path="imagenet"), self._device())
+                )
             else:
                 load_dataset(
                     command.what, image_size=32, seed=0, download=True,
@@ -467,119 +602,7 @@ class Engine:
             for command in self._inbox
         )
 
-    def _cancel(self, command: Cancel) -> None:
-        if self._asked is not None and self._asked.id == command.request:
-            self._asked = self._explaining = None
-
-    # ---- work -------------------------------------------------------------------------------
-
-    def _train(self) -> None:
-        run = self._needed()
-        run.train_lane()
-        if not run.between_steps:
-            return
-        now = time.perf_counter()
-        ended = run.is_finished or not run.has_living_lane
-        if now >= self._next_slice or run.must_flush or ended:
-            self._flush()
-            self._next_slice = now + SLICE_SECONDS
-        if now >= self._next_checkpoint:
-            run.save("regular")
-            self._next_checkpoint = now + CHECKPOINT_SECONDS
-        if self._evaluates and self._evaluating is None and (now >= self._next_evaluation or ended):
-            self._begin_evaluation(None)
-        if not self._captum_started and self._evaluates and run.step >= CAPTUM_AFTER_STEPS:
-            self._import_captum()
-        if not run.has_living_lane:
-            self._set_state(EngineState.PAUSED, Notice("every lane has diverged"))
-        elif run.is_finished:
-            run.save("last")
-            self._set_state(EngineState.FINISHED)
-
-    def _do_piece(self) -> None:
-        """One piece of the most urgent other work."""
-        if self._asked is not None and self._explaining is None:
-            self._begin_explanation()
-        if self._explaining is not None:
-            asked = self._asked
-            try:
-                if next(self._explaining, self) is self:
-                    self._asked = self._explaining = None
-            except SkipscopeError as error:
-                self._asked = self._explaining = None
-                self._publish(Failed(error.notice, asked.id if asked else None))
-            except Exception as error:  # noqa: BLE001 - a map that fails must not stop training
-                self._asked = self._explaining = None
-                what = Notice(
-                    "this could not be explained: {what}", {"what": f"{type(error).__name__}: {error}"}
-                )
-                self._publish(Failed(what, asked.id if asked else None, traceback.format_exc()))
-        elif self._predicting is not None:
-            if next(self._predicting, self) is self:
-                self._predicting = None
-                waiting, self._waiting_pages = self._waiting_pages, []
-                for browse in waiting:
-                    self._browse(browse)
-        elif self._evaluating is not None:
-            began = time.perf_counter()
-            ended = next(self._evaluating, self) is self
-            self._evaluation_cost += time.perf_counter() - began
-            if ended:
-                self._evaluating = None
-                self._next_evaluation = time.perf_counter() + self._evaluation_cost / EVALUATION_SHARE
-
-    def _begin_evaluation(self, request: int | None) -> None:
-        run = self._needed()
-        assert self._snapshots is not None
-        self._evaluation_cost = 0.0
-
-        def keep(results: list[HeldOut]) -> None:
-            self._predictions[sources.LANES] = (step, [result.logits for result in results])
-
-        step = run.step
-        self._evaluating = jobs.evaluation(
-            run, self._snapshots.take("evaluate"), self._publish, keep, request
-        )
-
-    def _begin_explanation(self) -> None:
-        asked = self._asked
-        assert asked is not None
-        if not self._captum.is_set():
-            if not self._captum_started:
-                self._import_captum()
-            if self.state is EngineState.RUNNING:
-                return  # training goes on until the import is through
-            self._captum.wait()
-        if asked.source in self._references:
-            source = self._references[asked.source]
-        elif self._snapshots is not None:
-            source = self._snapshots.take("explain")
-        else:
-            self._asked = None
-            return
-        self._explaining = jobs.explanation(self._run, source, asked, self._publish)
-
-    def _import_captum(self) -> None:
-        """Import captum (a second, with matplotlib) beside training, not within it."""
-        self._captum_started = True
-
-        def load() -> None:
-            try:
-                import captum.attr
-                import torchvision
-
-                self._publish(LibrariesLoaded((captum.attr.__name__, torchvision.__name__)))
-            finally:
-                self._captum.set()
-
-        threading.Thread(target=load, name="imports", daemon=True).start()
-
     # ---- small things -----------------------------------------------------------------------
-
-    def _keep(self, source: sources.Source) -> None:
-        self._references[source.name] = source
-        self._predictions.pop(source.name, None)
-        self._publish(References((sources.LANES, *self._references), source.name))
 
     def _flush(self) -> None:
         if self._run is not None and (made := self._run.take_slice()) is not None:
@@ -598,7 +621,7 @@ class Engine:
         self._publish(StateChanged(state, notice))
 
     def _on_fault(self, error: Exception) -> None:
-        self._asked = self._explaining = self._evaluating = self._predicting = None
+        self._answers.forget()
         if self._run is not None:
             self._run.abandon_step()
         text = "".join(traceback.format_exception(error))
@@ -610,12 +633,3 @@ class Engine:
             )
         self._publish(Failed(notice, None, text))
         self._set_state(EngineState.PAUSED)
-
-
-def _for_classes(settings: RunSettings, classes: int) -> RunSettings:
-    """Let networks that are drawn from the seed have as many classes as the data set."""
-    lanes = tuple(
-        each if each.checkpoint else replace(each, network=replace(each.network, classes=classes))
-        for each in settings.lanes
-    )
-    return replace(settings, lanes=lanes)

@@ -9,6 +9,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+ANALYSED_PICTURES = 500  # held-out, at most, behind each accuracy that an instrument measures
+
 FloatArray: TypeAlias = NDArray[np.float64]
 Instrument = Literal["split", "lesions", "paths", "surplus", "slow_motion"]
 INSTRUMENTS: tuple[Instrument, ...] = ("split", "lesions", "paths", "surplus", "slow_motion")

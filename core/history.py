@@ -1,6 +1,7 @@
 """What a run has shown so far, kept for drawing: losses, accuracies, norms per block, markers.
 
-Bounded memory (core/pyramid.py); everything older in full is in the run's journal.
+Bounded memory (core/pyramid.py); everything older in full is in the run's journal, from where
+core/stored_history.py reads it.
 """
 
 import csv
@@ -230,6 +231,11 @@ class RunHistory:
                 known = dict(zip(self._evaluation_steps, lane.evaluated[quantity], strict=True))
                 columns.append([known.get(step, "") for step in steps])
         return head, zip(*columns, strict=True)
+
+    @property
+    def full_from(self) -> int:
+        """The first step that is kept in full; older ones are in the journal only."""
+        return self._origin + max((lane.scalars.oldest for lane in self.lanes), default=0)
 
     @property
     def has_stale(self) -> bool:

@@ -11,7 +11,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -23,6 +23,7 @@ from core.messages import LaneSlice
 from core.notices import Notice
 
 CheckpointKind: TypeAlias = Literal["start", "toggle", "regular", "last"]
+Rows: TypeAlias = list[Row]
 
 COMMIT_SECONDS = 0.5
 OUTAGE_SECONDS = 60  # errors less than this apart are one outage, said once
@@ -62,29 +63,53 @@ class _Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Earlier:
+    """What the folder holds when a run is gone on with.
+
+    Whole checkpoints by step, (kind, bytes, files); files to delete; the greatest running number
+    that a file has or had.
+    """
+
+    checkpoints: Mapping[int, tuple[str, int, Sequence[Path]]] = field(default_factory=dict)
+    leavings: Sequence[Path] = ()
+    serial: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class _Stored:
-    kind: CheckpointKind
+    kind: str
     size: int
     paths: tuple[Path, ...]
 
 
 class JournalThread:
-    """Takes rows, steps and checkpoints without blocking and writes them in order."""
+    """Takes rows, steps and checkpoints without blocking and writes them in order.
+
+    Rows that are handed over together are committed together.
+    """
 
     def __init__(
-        self, directory: Path, on_error: Callable[[Notice], None], first: Callable[[], None]
+        self,
+        directory: Path,
+        on_error: Callable[[Notice], None],
+        first: Callable[[], None],
+        earlier: Earlier | None = None,
     ) -> None:
+        earlier = earlier or Earlier()
         self._checkpoints = directory / "checkpoints"
         self._journal = Journal(directory / "journal.sqlite")
         self._on_error = on_error
         self._first = first
-        self._queue: queue.SimpleQueue[Row | Steps | Checkpoint | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Rows | Steps | Checkpoint | None] = queue.SimpleQueue()
         self._step_rows: deque[Row] = deque(maxlen=MOST_WAITING_ROWS)
         self._rows: deque[Row] = deque(maxlen=MOST_WAITING_ROWS)
         self._waiting: deque[_Waiting] = deque()
-        self._stored: dict[int, _Stored] = {}
-        self._leavings: list[Path] = []  # files no row names any more
-        self._serial = 0
+        self._stored = {
+            step: _Stored(kind, size, tuple(paths))
+            for step, (kind, size, paths) in earlier.checkpoints.items()
+        }
+        self._leavings = list(earlier.leavings)  # files no row names any more
+        self._serial = earlier.serial
         self._last_failure = -float("inf")
         self._is_failing = False
         self._has_lost = False
@@ -92,7 +117,7 @@ class JournalThread:
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
-    def put(self, item: Row | Steps | Checkpoint) -> None:
+    def put(self, item: Rows | Steps | Checkpoint) -> None:
         """Hand over something to be written; from any thread, without waiting."""
         self._queue.put(item)
 
@@ -103,13 +128,20 @@ class JournalThread:
         unwritten = self._rows or self._step_rows or self._waiting
         return not (self._thread.is_alive() or unwritten or self._has_lost)
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it may still write."""
+        return self._thread.is_alive()
+
     def _run(self) -> None:
         self._try(self._first)
+        self._try(self._tidy)
         while not self._is_closing:
             self._take()
             self._is_failing = not self._try(self._save)
         while self._waiting and not self._is_failing:
             self._is_failing = not self._try(self._save)
+        self._try(lambda: self._journal.write([journal.CLOSED]))
         self._journal.close()
 
     def _try(self, work: Callable[[], None]) -> bool:
@@ -146,14 +178,14 @@ class JournalThread:
                 return
             self._accept(item)
 
-    def _accept(self, item: Row | Steps | Checkpoint) -> None:
+    def _accept(self, item: Rows | Steps | Checkpoint) -> None:
         if isinstance(item, Steps):
             self._has_lost |= not self._try(lambda: self._hold(item))
         elif isinstance(item, Checkpoint):
             self._waiting.append(_Waiting(item))
             self._forget_some()
         else:
-            self._rows.append(item)
+            self._rows.extend(item)
 
     def _hold(self, steps: Steps) -> None:
         rows = journal.step_rows(steps.first_step, steps.lanes)
@@ -202,7 +234,7 @@ class JournalThread:
             self._remember(waiting)
             self._thin()
 
-    def _kind(self, checkpoint: Checkpoint) -> CheckpointKind:
+    def _kind(self, checkpoint: Checkpoint) -> str:
         """Return the kind; a later one at the same step does not make a toggle's one to be thinned."""
         before = self._stored.get(checkpoint.step)
         return before.kind if before and before.kind in ("start", "toggle") else checkpoint.kind
@@ -222,6 +254,9 @@ class JournalThread:
             self._journal.write([(journal.FORGET_CHECKPOINT, (step,)) for step in gone])
         for step in gone:
             self._leavings += self._stored.pop(step).paths
+        self._tidy()
+
+    def _tidy(self) -> None:
         while self._leavings:
             self._leavings[-1].unlink(missing_ok=True)
             self._leavings.pop()

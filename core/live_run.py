@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import psutil
@@ -14,6 +15,7 @@ from core.journal_thread import CheckpointKind
 from core.messages import LaneInfo, LaneSlice, TrainingSlice
 from core.network import ResidualNetwork
 from core.notices import SkipscopeError
+from core.paths import weights_path
 from core.records import RunRecord
 from core.settings import RunSettings
 from core.training import Lane, scheduled
@@ -21,10 +23,34 @@ from core.training import Lane, scheduled
 STALE_STEPS = 30  # after so many steps the running statistics (momentum 0.1) hold 4 % of what was before
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LaneStart:
+    """A lane as it was at a recorded step."""
+
+    state: dict[str, torch.Tensor]
+    momentum: dict[str, torch.Tensor] | None
+    shortcuts: tuple[float, ...]
+    branches: tuple[float, ...]
+    learning_rate: float
+    diverged_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Start:
+    """Where a run begins that does not begin with weights drawn from its seed."""
+
+    step: int  # steps done
+    planned: int
+    lanes: tuple[LaneStart, ...]
+    last_toggle: int | None = None
+
+
 class LiveRun:
     """Trains lanes in turn; owned by the engine's thread."""
 
-    def __init__(self, settings: RunSettings, dataset: Dataset, device: torch.device) -> None:
+    def __init__(
+        self, settings: RunSettings, dataset: Dataset, device: torch.device, start: Start | None = None
+    ) -> None:
         self.settings = settings
         self.dataset = dataset
         self.device = device
@@ -38,17 +64,21 @@ class LiveRun:
                     lane=lane.name, classes=asked.network.classes, dataset=dataset.name,
                     wanted=len(dataset.class_names),
                 )  # fmt: skip
-            if asked.checkpoint is not None:
+            if start is None and asked.checkpoint is not None:
                 self._load(lane, asked.checkpoint)
-        self.step = 0  # steps done
+        self.step = start.step if start is not None else 0  # steps done
         self.length = settings.steps or settings.epochs * self.batches.steps_per_epoch
-        self.planned = self.length
+        self.planned = (start.planned if start is not None else 0) or self.length
         self.record: RunRecord | None = None
-        self.last_toggle: int | None = None
+        self.last_toggle = start.last_toggle if start is not None else None
+        if start is not None:
+            for lane, was in zip(self.lanes, start.lanes, strict=True):
+                _put_back(lane, was)
         self.speed = 0.0  # images per second, smoothed
         self._protected_step = -1  # of the last checkpoint that retention never drops
+        self._saved_step = -1
         self._lane_turn = 0
-        self._first_unpublished = 1
+        self._first_unpublished = self.step + 1
         self._applied: list[int] = []
         self._batch: tuple[torch.Tensor, torch.Tensor] | None = None
         self._clock = time.perf_counter()
@@ -114,6 +144,16 @@ class LiveRun:
         """Name a command that is in force from the next step on."""
         self._applied.append(command)
 
+    def plan(self, steps: int) -> None:
+        """Make the run as long as this."""
+        self.planned = steps
+        self.record_length()
+
+    def record_length(self) -> None:
+        """Record that the planned length is another than the settings say."""
+        if self.record is not None:
+            self.record.append_command(self.step + 1, {"do": "length", "steps": self.planned})
+
     @property
     def must_flush(self) -> bool:
         """Whether the device's store of readings is full."""
@@ -158,8 +198,10 @@ class LiveRun:
 
     def save(self, kind: CheckpointKind) -> None:
         """Hand a checkpoint of every lane to the record's writer."""
-        if kind == "toggle" and self._protected_step == self.step:
+        kept = {"toggle": self._protected_step, "regular": self._saved_step}.get(kind)
+        if kept == self.step:
             return  # these weights are kept already
+        self._saved_step = self.step
         if kind in ("start", "toggle"):
             self._protected_step = self.step
         if self.record is not None:
@@ -187,12 +229,19 @@ class LiveRun:
         return int(self._process.memory_info().rss)
 
     def _load(self, lane: Lane, path: str) -> None:
-        opened = checkpoint.load(path)
+        opened = checkpoint.load(weights_path(path))
         if opened.settings != lane.network.settings:
             raise SkipscopeError(
                 "{path} does not hold the network that lane {lane} asks for", path=path, lane=lane.name
             )
         lane.load(opened.state, opened.momentum)
+
+
+def _put_back(lane: Lane, was: LaneStart) -> None:
+    lane.set_strengths(was.shortcuts, was.branches)
+    lane.load(was.state, was.momentum)
+    lane.learning_rate = was.learning_rate
+    lane.diverged_at = was.diverged_at
 
 
 def lane_info(name: str, network: ResidualNetwork, image_size: int) -> LaneInfo:

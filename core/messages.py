@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from core.acts import Act
 from core.findings import Finding, Instrument, Shock
 from core.notices import Notice
 from core.settings import NetworkSettings, RunSettings
@@ -36,6 +37,7 @@ class Setup:
     settings: RunSettings
     play: bool = True
     lesson: str | None = None
+    script: tuple[Act, ...] = ()  # what the lesson does by itself
     id: int = field(default_factory=next_id)
 
 

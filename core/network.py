@@ -161,10 +161,18 @@ class ResidualNetwork(nn.Module):
             block.branch_strength = float(strength)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x.contiguous(memory_format=self.memory_format)
-        x = self.maxpool(self.act1(self.bn1(self.conv1(x))))  # (N, width, H, W)
+        x = self.stem(x)
         for stage in range(1, len(self.settings.stages) + 1):
             x = getattr(self, f"layer{stage}")(x)
+        return self.head(x)
+
+    def stem(self, x: Tensor) -> Tensor:
+        """Everything before the first block: pictures (N, 3, S, S) to its input (N, width, H, W)."""
+        x = x.contiguous(memory_format=self.memory_format)
+        return self.maxpool(self.act1(self.bn1(self.conv1(x))))
+
+    def head(self, x: Tensor) -> Tensor:
+        """Everything behind the last block: its output (N, C, H, W) to logits (N, classes)."""
         x = self.act_last(self.bn_last(x))
         return self.fc(x.mean((2, 3)))
 

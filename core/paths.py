@@ -18,3 +18,10 @@ def asset(*parts: str) -> Path:
     import assets
 
     return Path(assets.__path__[0]).joinpath(*parts)
+
+
+def weights_path(text: str) -> Path:
+    """Return the file that a lane's checkpoint names: a path, or the embedded "pretrained:with|without"."""
+    if text in ("pretrained:with", "pretrained:without"):
+        return asset("pretrained", f"resnet18-w16-{text.partition(':')[2]}.safetensors")
+    return Path(text)

@@ -1,44 +1,63 @@
-"""Run folders: settings, journal and checkpoints, written while a run is on and read back later. No torch."""
+"""Run folders: settings, journal and checkpoints, written while a run is on and gone on with later. No torch.
+
+Reading them back is in core/stored_run.py; its names can be had from here as well.
+"""
 
 import contextlib
-import hashlib
 import importlib.metadata
 import itertools
 import json
 import os
+import re
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self
+from weakref import WeakValueDictionary
 
 import psutil
 
 from core import journal
 from core import settings as run_settings
 from core.files import write_atomically
-from core.journal import StoredLane
-from core.journal_thread import Checkpoint, CheckpointKind, JournalThread, Steps
+from core.journal_thread import Checkpoint, CheckpointKind, Earlier, JournalThread, Steps
 from core.messages import LaneSlice
-from core.notices import Notice, SkipscopeError
+from core.notices import Notice
 from core.paths import data_folder
 from core.settings import RunSettings
+from core.stored_run import (
+    CHECKPOINTS,
+    FORMAT,
+    JOURNAL_FILE,
+    SETTINGS_FILE,
+    RecordError,
+    RunState,
+    StoredCheckpoint,
+    StoredCommand,
+    StoredEvaluation,
+    StoredRun,
+    owner_lives,
+    read_checkpoints,
+    read_facts,
+    read_run,
+    read_settings,
+    read_steps,
+    reading,
+    short_name,
+    state_values,
+)
 
-FORMAT = 1
-RunState = Literal["created", "running", "finished", "stopped", "failed", "diverged"]
+__all__ = [
+    "CHECKPOINTS", "FORMAT", "JOURNAL_FILE", "SETTINGS_FILE", "RecordError", "RunRecord", "RunState",
+    "StoredCheckpoint", "StoredCommand", "StoredEvaluation", "StoredRun", "read_run", "read_steps",
+    "rename_run", "runs_folder", "sweep",
+]  # fmt: skip
 
-SETTINGS_FILE = "settings.json"
-JOURNAL_FILE = "journal.sqlite"
-CHECKPOINTS = "checkpoints"
-MOST_SETTINGS_BYTES = 16_000_000
 DRAFT_SECONDS = 3600  # no file takes this long to write
-CLOCK_SECONDS = 2.0  # how far two readings of a process's start may differ
-
-
-class RecordError(SkipscopeError):
-    """A run folder that cannot be made or read."""
+_CHECKPOINT_FILE = re.compile(r"\d+-\d+-(\d{1,12})\.safetensors")  # what is not called so is never deleted
+_threads: WeakValueDictionary[Path, JournalThread] = WeakValueDictionary()  # of this process, by folder
 
 
 def runs_folder() -> Path:
@@ -52,11 +71,19 @@ class RunRecord:
     `on_error` is called from that thread, once per outage. After close() nothing is recorded.
     """
 
-    def __init__(self, directory: Path, lanes: Sequence[str], on_error: Callable[[Notice], None]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        lanes: Sequence[str],
+        on_error: Callable[[Notice], None],
+        first_id: int = 1,
+        earlier: Earlier | None = None,
+    ) -> None:
         self.directory = directory
         self._lanes = {name: number for number, name in enumerate(lanes)}
-        self._ids = itertools.count(1)  # of commands and evaluations
-        self._thread = JournalThread(directory, on_error, first=sweep)
+        self._ids = itertools.count(first_id)  # of commands and evaluations
+        self._thread = JournalThread(directory, on_error, first=sweep, earlier=earlier)
+        _threads[directory.resolve()] = self._thread
 
     @classmethod
     def create(
@@ -66,10 +93,14 @@ class RunRecord:
         *,
         lesson: str | None = None,
         extra: Mapping[str, Any] | None = None,
+        parent: Path | None = None,
+        parent_step: int | None = 0,
+        begins_at: int = 0,
         on_error: Callable[[Notice], None] = lambda notice: None,
     ) -> Self:
-        """Make a run folder and begin to record; `extra` is JSON: class_names, threads, versions.
+        """Make a run folder and begin to record; `extra` is JSON: class_names, versions.
 
+        A branch names its `parent`, the checkpoint it begins with and the steps done by then.
         Raises RecordError when the folder holds a run already or cannot be written to.
         """
         content = {
@@ -79,6 +110,9 @@ class RunRecord:
             "settings": run_settings.to_json(settings),
             "lesson": lesson,
             "extra": dict(extra or {}),
+            "parent": None if parent is None else str(parent.absolute()),
+            "parent_step": parent_step,
+            "begins_at": begins_at,
         }
         folder = _new_folder() if directory is None else directory
         if any(os.path.lexists(folder / name) for name in (SETTINGS_FILE, JOURNAL_FILE, CHECKPOINTS)):
@@ -93,6 +127,33 @@ class RunRecord:
             ) from None
         return cls(folder, [lane.name for lane in settings.lanes], on_error)
 
+    @classmethod
+    def reopen(
+        cls, directory: Path, step: int, *, on_error: Callable[[Notice], None] = lambda notice: None
+    ) -> Self:
+        """Go on recording a run from its checkpoint of `step` on; what came after moves into side tables.
+
+        That is one transaction: whenever it is cut short, the folder is as before or gone on with.
+        Raises RecordError when the folder is no run, is from a newer version or is being written to.
+        """
+        with reading(directory, "the run in {folder} cannot be gone on with: {reason}"):
+            facts = read_facts(directory)
+            with journal.change_journal(directory / JOURNAL_FILE) as connection:
+                values = state_values(connection)
+                if _is_written_to(directory, values):
+                    raise RecordError(
+                        "the run in {folder} is still on, in process {process}",
+                        folder=directory, process=values["pid"],
+                    )  # fmt: skip
+                journal.rewind(connection, step, time.time())
+                connection.executemany(journal.STATE, [("state", "running"), *_ownership().items()])
+                first_id = journal.next_id(connection)
+                stored = read_checkpoints(connection)
+                dropped = [row[0] for row in connection.execute("SELECT file FROM dropped_checkpoints")]
+                earlier = _earlier(directory / CHECKPOINTS, stored, dropped)
+        lanes = [lane.name for lane in facts.settings.lanes]
+        return cls(directory, lanes, on_error, first_id, earlier)
+
     def append_steps(self, first_step: int, lanes: Sequence[LaneSlice]) -> None:
         """Record the lanes' readings of a slice."""
         self._thread.put(Steps(first_step, lanes))
@@ -100,15 +161,17 @@ class RunRecord:
     def append_command(self, step: int, command_json: Mapping[str, Any]) -> None:
         """Record a command in force from `step` on."""
         values = (next(self._ids), step, time.time(), json.dumps(command_json))
-        self._thread.put((journal.COMMAND, values))
+        self._thread.put([(journal.COMMAND, values)])
 
     def append_evaluation(
         self, step: int, figures: Sequence[tuple[float, float]], stale: int | None = None
     ) -> None:
         """Record every lane's held-out (loss, accuracy)."""
         number = next(self._ids)
-        for lane, (loss, accuracy) in enumerate(figures):
-            self._thread.put((journal.EVALUATION, (number, step, lane, float(loss), float(accuracy), stale)))
+        self._thread.put([
+            (journal.EVALUATION, (number, step, lane, float(loss), float(accuracy), stale))
+            for lane, (loss, accuracy) in enumerate(figures)
+        ])  # fmt: skip
 
     def append_checkpoint(self, step: int, kind: CheckpointKind, files: Mapping[str, bytes]) -> None:
         """Record finished safetensors files, by the names of their lanes."""
@@ -117,93 +180,19 @@ class RunRecord:
 
     def set_state(self, state: RunState) -> None:
         """Record how the run stands."""
-        self._thread.put((journal.STATE, ("state", state)))
+        self._thread.put([(journal.STATE, ("state", state))])
 
     def close(self, timeout: float = 5.0) -> bool:
         """Write everything, fold the log into the journal and end the thread; whether all was written."""
         return self._thread.close(timeout)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredCommand:
-    """A command and the step it was first in force at."""
-
-    step: int
-    time: float  # seconds since 1970
-    command: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEvaluation:
-    """Held-out (loss, accuracy) of every lane; `stale` as in core.messages.Evaluation."""
-
-    step: int
-    figures: tuple[tuple[float, float], ...]
-    stale: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredCheckpoint:
-    """One lane's checkpoint file."""
-
-    step: int
-    lane: str
-    kind: str
-    file: str
-    sha256: str
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class StoredRun:
-    """A run read back; `state` is "interrupted" when it was running and its process is gone."""
-
-    directory: Path
-    program: str
-    created: float
-    settings: RunSettings
-    lesson: str | None
-    extra: Mapping[str, Any]
-    state: str
-    lanes: tuple[StoredLane, ...]
-    commands: tuple[StoredCommand, ...]
-    evaluations: tuple[StoredEvaluation, ...]
-    checkpoints: tuple[StoredCheckpoint, ...]  # by step
-
-    def open_checkpoint(self, step: int, lane: str) -> bytes:
-        """Return a checkpoint's bytes; raises RecordError unless they are what was written."""
-        for checkpoint in self.checkpoints:
-            if (checkpoint.step, checkpoint.lane) == (step, lane):
-                return _checked(self.directory / CHECKPOINTS, checkpoint)
-        raise RecordError("the run has no checkpoint of lane {lane} at step {step}", lane=lane, step=step)
-
-
-def read_run(directory: Path) -> StoredRun:
-    """Read a run folder, whether its run is on, ended or was killed; raises RecordError."""
-    with _reading(directory):
-        content = _read_settings(directory / SETTINGS_FILE)
-        settings = run_settings.run_from_json(content["settings"])
-        with journal.open_journal(directory / JOURNAL_FILE) as connection:
-            connection.execute("BEGIN")  # all tables as of one moment, while the run goes on
-            return StoredRun(
-                directory,
-                str(content["program"]),
-                float(content["created"]),
-                settings,
-                content["lesson"],
-                content["extra"],
-                _state(connection),
-                tuple(journal.read_lane(connection, number) for number in range(len(settings.lanes))),
-                _commands(connection),
-                _evaluations(connection),
-                _checkpoints(connection),
-            )
-
-
-def read_steps(directory: Path, lane: int, first: int, last: int) -> StoredLane:
-    """Read only one lane's steps from `first` to `last`; raises RecordError."""
-    with _reading(directory), journal.open_journal(directory / JOURNAL_FILE) as connection:
-        return journal.read_lane(connection, lane, first, last)
+def rename_run(directory: Path, name: str) -> None:
+    """Give a run a name, whether it is on or not; raises RecordError."""
+    with reading(directory, "the run in {folder} cannot be renamed: {reason}"):
+        read_settings(directory / SETTINGS_FILE)
+        with journal.change_journal(directory / JOURNAL_FILE) as connection:
+            connection.execute(journal.STATE, ("name", short_name(name)))
 
 
 def sweep() -> None:
@@ -219,9 +208,47 @@ def sweep() -> None:
 def _is_abandoned(folder: Path) -> bool:
     try:
         with journal.open_journal(folder / JOURNAL_FILE) as connection:
-            return not _owner_lives(_state_values(connection))
+            return not owner_lives(state_values(connection))
     except (sqlite3.Error, ValueError, LookupError):
         return False  # perhaps a folder just being made
+
+
+def _is_written_to(directory: Path, values: Mapping[str, str]) -> bool:
+    if not owner_lives(values):
+        return False
+    if int(values["pid"]) == os.getpid():
+        thread = _threads.get(directory.resolve())
+        return thread is not None and thread.is_alive
+    # A journal from before "open" was recorded tells by its state alone.
+    return values.get("open", "1" if values["state"] in ("created", "running") else "0") == "1"
+
+
+def _ownership() -> dict[str, str]:
+    owner = psutil.Process()
+    return {"pid": str(owner.pid), "started": repr(owner.create_time()), **dict([journal.OPENED[1]])}
+
+
+def _earlier(folder: Path, stored: Iterable[StoredCheckpoint], dropped: Iterable[str]) -> Earlier:
+    """Say what is in the checkpoints folder of a run that is gone on with.
+
+    Files that no row names are those of dropped checkpoints and what a kill left before its commit.
+    They are deleted: nothing leads back to them, and they would count toward no limit.
+    """
+    named = {row.file: row for row in stored if _serial(row.file)}
+    folder.mkdir(exist_ok=True)  # it may have been deleted to save space
+    files = {path.name: path for path in folder.iterdir() if _serial(path.name) and path.is_file()}
+    checkpoints: dict[int, tuple[str, int, list[Path]]] = {}
+    for name, row in named.items():
+        kind, size, paths = checkpoints.get(row.step, (row.kind, 0, []))
+        checkpoints[row.step] = (kind, size + row.bytes, [*paths, folder / name])
+    leavings = [path for name, path in files.items() if name not in named]
+    return Earlier(checkpoints, leavings, max(map(_serial, (*named, *files, *dropped)), default=0))
+
+
+def _serial(file: str) -> int:
+    """Return the running number in the name of a checkpoint file of ours; 0: it is none."""
+    found = _CHECKPOINT_FILE.fullmatch(str(file))
+    return int(found[1]) if found else 0
 
 
 def _new_folder() -> Path:
@@ -233,9 +260,7 @@ def _fill(folder: Path, content: bytes) -> None:
     """Make the folder's contents, the settings last: a folder with settings is a whole one."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CHECKPOINTS).mkdir()
-    owner = psutil.Process()
-    state = {"state": "created", "pid": str(owner.pid), "started": repr(owner.create_time())}
-    journal.create_journal(folder / JOURNAL_FILE, state.items())
+    journal.create_journal(folder / JOURNAL_FILE, {"state": "created", **_ownership()}.items())
     write_atomically(folder / SETTINGS_FILE, content)
 
 
@@ -252,95 +277,3 @@ def _program_version() -> str:
         return importlib.metadata.version("skipscope")
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
-
-
-@contextlib.contextmanager
-def _reading(directory: Path) -> Iterator[None]:
-    """Turn what foreign or damaged files bring about into one line."""
-    try:
-        yield
-    except RecordError:
-        raise
-    except FileNotFoundError:
-        raise RecordError("{folder} is not a run folder", folder=directory) from None
-    except (OSError, sqlite3.Error, SkipscopeError, ValueError, TypeError, LookupError, AttributeError,
-            RecursionError, OverflowError) as error:  # fmt: skip
-        reason = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
-        raise RecordError(
-            "the run in {folder} cannot be read: {reason}", folder=directory, reason=reason
-        ) from None
-
-
-def _read_settings(path: Path) -> Mapping[str, Any]:
-    if path.stat().st_size > MOST_SETTINGS_BYTES:
-        raise ValueError(f"{path.name} is too large")
-    content = json.loads(path.read_bytes())
-    if content["format"] > FORMAT:
-        raise RecordError(
-            "the run in {folder} was made by a newer Skipscope ({program})",
-            folder=path.parent, program=content.get("program"),
-        )  # fmt: skip
-    if not (isinstance(content["extra"], dict) and isinstance(content["lesson"], str | None)):
-        raise ValueError(f"{path.name} has values of the wrong kind")
-    return content
-
-
-def _state_values(connection: sqlite3.Connection) -> dict[str, str]:
-    return dict(connection.execute("SELECT key, value FROM state"))
-
-
-def _state(connection: sqlite3.Connection) -> str:
-    values = _state_values(connection)
-    state = values["state"]
-    if state not in get_args(RunState):
-        raise ValueError(f"unknown state {state}")
-    return "interrupted" if state == "running" and not _owner_lives(values) else state
-
-
-def _owner_lives(values: Mapping[str, str]) -> bool:
-    """Whether the process that made the run is still there; a number can be another's by now."""
-    try:
-        started = psutil.Process(int(values["pid"])).create_time()
-    except psutil.Error:
-        return False
-    return abs(started - float(values["started"])) < CLOCK_SECONDS
-
-
-def _commands(connection: sqlite3.Connection) -> tuple[StoredCommand, ...]:
-    rows = connection.execute("SELECT step, time, json FROM commands ORDER BY id")
-    return tuple(StoredCommand(step, moment, json.loads(text)) for step, moment, text in rows)
-
-
-def _evaluations(connection: sqlite3.Connection) -> tuple[StoredEvaluation, ...]:
-    rows = connection.execute("SELECT id, step, stale, loss, accuracy FROM evaluations ORDER BY id, lane")
-    found = []
-    for _id, group in itertools.groupby(rows, key=lambda row: row[0]):
-        lanes = list(group)
-        figures = tuple((_number(loss), _number(accuracy)) for *_, loss, accuracy in lanes)
-        found.append(StoredEvaluation(lanes[0][1], figures, lanes[0][2]))
-    return tuple(found)
-
-
-def _checkpoints(connection: sqlite3.Connection) -> tuple[StoredCheckpoint, ...]:
-    rows = connection.execute(
-        "SELECT step, lane, kind, file, sha256, bytes FROM checkpoints ORDER BY step, lane"
-    )
-    return tuple(StoredCheckpoint(*row) for row in rows)
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else float(value)
-
-
-def _checked(folder: Path, checkpoint: StoredCheckpoint) -> bytes:
-    if checkpoint.file != os.path.basename(checkpoint.file):
-        raise RecordError("the run names a file outside its folder: {file}", file=checkpoint.file)
-    try:
-        data = (folder / checkpoint.file).read_bytes()
-    except OSError as error:
-        raise RecordError(
-            "cannot read {file}: {reason}", file=checkpoint.file, reason=error.strerror
-        ) from None
-    if hashlib.sha256(data).hexdigest() != checkpoint.sha256:
-        raise RecordError("{file} is damaged: its checksum is not the recorded one", file=checkpoint.file)
-    return data

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core import checkpoint, imagenet
 from core.attribution import Snapshot, refresh_snapshot, snapshot
 from core.checkpoint import Checkpoint
-from core.live_run import LiveRun
+from core.live_run import LiveRun, Start
 from core.messages import OwnPicture
 from core.notices import SkipscopeError
 from core.paths import asset
@@ -58,6 +58,18 @@ class LaneSnapshots:
                 refresh_snapshot(copy, lane.network)
             subjects.append(Subject(lane.name, copy, transform, self._run.dataset.class_names))
         return Source(LANES, tuple(subjects), self._run.step)
+
+
+def past(run: LiveRun, start: Start) -> Source:
+    """Return the lanes of a run as they were at a recorded step."""
+    transform = run.dataset.transform(run.settings.image_size)
+    subjects = []
+    for lane, was in zip(run.lanes, start.lanes, strict=True):
+        copy = snapshot(lane.network)
+        copy.load_state_dict(was.state)
+        copy.set_strengths(was.shortcuts, was.branches)
+        subjects.append(Subject(lane.name, copy, transform, run.dataset.class_names))
+    return Source(f"Step {start.step}", tuple(subjects), start.step)
 
 
 def pretrained(device: torch.device) -> Source:

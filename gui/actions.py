@@ -10,16 +10,16 @@ from PySide6.QtWidgets import QMainWindow, QMenu
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One action: its menu, words, key and what it does."""
+    """One action: its menu, words ("-" is a line between actions), key and what it does."""
 
     menu: str
     text: str
-    key: str
-    do: Callable[[], None]
+    key: str = ""
+    do: Callable[[], object] = lambda: None
 
 
-def build_actions(window: QMainWindow, entries: list[Entry]) -> dict[str, QAction]:
-    """Make the actions and their menus; returns them by text."""
+def build_actions(window: QMainWindow, entries: list[Entry]) -> tuple[dict[str, QMenu], dict[str, QAction]]:
+    """Make the menus and their actions; returns both by text."""
     menus: dict[str, QMenu] = {}
     actions: dict[str, QAction] = {}
     for entry in entries:
@@ -35,4 +35,4 @@ def build_actions(window: QMainWindow, entries: list[Entry]) -> dict[str, QActio
         action.triggered.connect(lambda _=False, do=entry.do: do())
         menus[entry.menu].addAction(action)
         actions[entry.text] = action
-    return actions
+    return menus, actions

@@ -65,9 +65,6 @@ def make_application() -> "QApplication":
     QApplication.setStyle("Fusion")
     application = QApplication.instance() or QApplication(["skipscope"])
     assert isinstance(application, QApplication)
-    from gui.icons import app_icon
-
-    application.setWindowIcon(app_icon())
     return application
 
 
@@ -82,8 +79,14 @@ def open_window(options: argparse.Namespace) -> "MainWindow":
     window = MainWindow(bridge, options.lesson, tuple(options.files))
     bridge.setParent(window)
 
+    def begin() -> None:
+        from gui.icons import app_icon
+
+        bridge.start()
+        window.setWindowIcon(app_icon())
+
     # once the window is painted: importing torch holds the interpreter
-    QTimer.singleShot(0, lambda: QTimer.singleShot(0, bridge.start))
+    QTimer.singleShot(0, lambda: QTimer.singleShot(0, begin))
     return window
 
 

@@ -20,6 +20,7 @@ class Banner(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme: Theme = LIGHT
+        self._is_bad = False
         self._action_name = ""
         self._text = QLabel(self)
         self._text.setWordWrap(True)
@@ -40,23 +41,23 @@ class Banner(QWidget):
         self.setAutoFillBackground(True)
         self.hide()
 
-    def show_text(self, text: str, *, bad: bool = True, action: tuple[str, str] | None = None) -> None:
-        """Show a sentence; `action` is (name, label of its button)."""
+    def show_text(
+        self, text: str, *, bad: bool = True, action: tuple[str, str] | None = None, stays: bool = False
+    ) -> None:
+        """Show a sentence; `action` is (name, label of its button); with one, or told so, it stays."""
         self._text.setText(text)
         self._text.setAccessibleName(text)
         self._action.setVisible(action is not None)
         if action is not None:
             self._action_name, label = action
             self._action.setText(label)
-        palette = self.palette()
-        palette.setColor(QPalette.ColorRole.Window, QColor(self._theme.surface))
-        palette.setColor(QPalette.ColorRole.WindowText, QColor(self._theme.bad if bad else self._theme.text))
-        self.setPalette(palette)
+        self._is_bad = bad
+        self._paint_text()
         self.show()
-        if action is None:
-            self._timer.start(SHOWN_MS)
-        else:
+        if action is not None or stays:
             self._timer.stop()
+        else:
+            self._timer.start(SHOWN_MS)
 
     def text(self) -> str:
         """Return the sentence shown."""
@@ -65,7 +66,14 @@ class Banner(QWidget):
     def set_theme(self, theme: Theme) -> None:
         """Take new colours."""
         self._theme = theme
-        self.hide()
+        self._paint_text()
+
+    def _paint_text(self) -> None:
+        palette = self.palette()
+        palette.setColor(QPalette.ColorRole.Window, QColor(self._theme.surface))
+        color = self._theme.bad if self._is_bad else self._theme.text
+        palette.setColor(QPalette.ColorRole.WindowText, QColor(color))
+        self.setPalette(palette)
 
     def _on_action(self) -> None:
         self.hide()

@@ -24,10 +24,11 @@ class LegendEntry:
     name: str
     about: str
     alarm: str = ""  # diverged at step …
+    brief: str = ""  # the half of `about` that is said where there is room for no more
 
 
 class CurvesLegend(QWidget):
-    """One line of entries; what a lane is gives way first, then names are elided."""
+    """One line of entries; what a lane is gives way first (by halves), then names are elided."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -69,13 +70,13 @@ class CurvesLegend(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         metrics = self.fontMetrics()
-        with_about = self._width(metrics, about=True) <= self.width()
+        abouts = self._abouts(metrics)
         most = self._most_name(metrics)
         x = _SPACE
-        for lane, entry in enumerate(self._entries):
+        for lane, (entry, about) in enumerate(zip(self._entries, abouts, strict=True)):
             self._draw_line(painter, lane, x)
             x += _LINE + _SPACE
-            for text, color in self._parts(entry, with_about):
+            for text, color in self._parts(entry, about):
                 shown = metrics.elidedText(text, Qt.TextElideMode.ElideMiddle, most)
                 x += self._draw_text(painter, metrics, x, shown, color)
             x += _BETWEEN
@@ -85,24 +86,34 @@ class CurvesLegend(QWidget):
             self._draw_text(painter, metrics, x, note, self._theme.muted)
         painter.end()
 
+    def _abouts(self, metrics: QFontMetrics) -> list[str]:
+        """What is said of each lane: all, or half where only then the whole note fits; or nothing."""
+        full = [entry.about for entry in self._entries]
+        brief = [entry.brief or entry.about for entry in self._entries]
+        none = [""] * len(full)
+        note = int(metrics.horizontalAdvance(self._note)) + _SPACE if self._note else 0
+        choices = ((full, note), (brief, note), (full, 0), (brief, 0))
+        fitting = (words for words, more in choices if self._width(metrics, words) + more <= self.width())
+        return next(fitting, none)
+
     def _most_name(self, metrics: QFontMetrics) -> int:
         """The widest a text may be for all to fit."""
-        if self._width(metrics, about=False) <= self.width():
+        if self._width(metrics) <= self.width():
             return _ANY
         fitting = (most for most in range(200, 20, -10) if self._fits(metrics, most))
         return next(fitting, 20)
 
     def _fits(self, metrics: QFontMetrics, most: int) -> bool:
-        return self._width(metrics, about=False, most=most) <= self.width()
+        return self._width(metrics, most=most) <= self.width()
 
-    def _parts(self, entry: LegendEntry, with_about: bool) -> list[tuple[str, str]]:
+    def _parts(self, entry: LegendEntry, about: str) -> list[tuple[str, str]]:
         theme = self._theme
-        parts = [(entry.name, theme.text), (entry.about if with_about else "", theme.muted)]
+        parts = [(entry.name, theme.text), (about, theme.muted)]
         return [(text, color) for text, color in (*parts, (entry.alarm, theme.warning)) if text]
 
-    def _width(self, metrics: QFontMetrics, *, about: bool, most: int = _ANY) -> int:
+    def _width(self, metrics: QFontMetrics, abouts: list[str] | None = None, most: int = _ANY) -> int:
         total = _SPACE
-        for entry in self._entries:
+        for entry, about in zip(self._entries, abouts or [""] * len(self._entries), strict=True):
             words = [
                 min(int(metrics.horizontalAdvance(text)), most) + _SPACE
                 for text, _ in self._parts(entry, about)

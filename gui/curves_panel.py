@@ -24,15 +24,21 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.history import READINGS, Reading, RunHistory, write_csv
+from core.history import Reading, RunHistory, write_csv
 from core.messages import Evaluation, LaneInfo, RunStarted, TrainingSlice
+from gui.combo import add_explained
 from gui.curves_hover import CurvesHover, Plot, StepPlot
 from gui.curves_legend import CurvesLegend, LegendEntry
 from gui.gradient_history import GradientHistory
 from gui.gradient_profile import GradientProfile
 from gui.loss_plot import LossPlot
+from gui.overlay_legend import OverlayLegend
 from gui.panel import Panel
+from gui.profile_quantity import ProfileQuantity, choices
+from gui.run_overlay import RunOverlay
+from gui.stored_reader import StoredReader
 from gui.theme import Theme
+from gui.time_machine import TimeMachine
 from gui.wording import whole
 
 RECENT_STEPS = 500
@@ -60,6 +66,7 @@ class CurvesPanel(Panel):
         super().__init__(parent)
         self.history = RunHistory(())
         self._infos: tuple[LaneInfo, ...] = ()
+        self._earlier: list[TrainingSlice | Evaluation] | None = None  # what came while steps are read
         self._view = View.ALL
         self._waiting: list[Plot] = []
         self.legend = CurvesLegend(self)
@@ -67,6 +74,9 @@ class CurvesPanel(Panel):
         self.accuracy = LossPlot("accuracy", self)
         self.profile = GradientProfile(self)
         self.map = GradientHistory(self)
+        self.overlay = RunOverlay(self.loss, parent=self)
+        self.overlay_legend = OverlayLegend(self)
+        self.time_machine = TimeMachine(self)
         self.reading = QComboBox(self)
         self.log_button = QToolButton(self)
         self._pages = QStackedWidget(self)
@@ -81,15 +91,33 @@ class CurvesPanel(Panel):
     # ---- events: store only ---------------------------------------------------------------
 
     def start_run(self, run: RunStarted) -> None:
-        """Forget the last run."""
-        self.history = RunHistory.of(run)
-        self._hover.start(self.history, run.lanes)
-        self._infos = run.lanes
+        """Forget the last run; of one that is gone on with, read the steps before in a thread."""
+        self._show(RunHistory.of(run), run.lanes)
+        self.time_machine.start_run(run)
+        self._earlier = None
+        if run.done > run.begins_at and run.directory is not None:
+            self._earlier = []
+            self._reader = StoredReader(run.directory, run.done, self._take_earlier)
+
+    def _take_earlier(self, history: RunHistory | None) -> None:
+        waiting, self._earlier = self._earlier or [], None
+        if history is not None:
+            self._show(history, self._infos)
+        for part in waiting:
+            self.add_evaluation(part) if isinstance(part, Evaluation) else self._take_slice(part)
+
+    def _show(self, history: RunHistory, infos: tuple[LaneInfo, ...]) -> None:
+        markers = self.history.markers if infos is self._infos else []
+        self.history = history
+        for marker in markers:
+            history.add_marker(marker.step, marker.lane, marker.text)
+        self._hover.start(history, infos)
+        self._infos = infos
         self._view = View.ALL
         for plot in (self.loss, self.accuracy):
             plot.start(self.history)
         for deep in (self.profile, self.map):
-            deep.start(self.history, run.lanes)
+            deep.start(self.history, infos)
         for right in (self.accuracy, self.map):
             right.set_axis_width(self.map.names_width())
         self._await(*self._plots)
@@ -97,17 +125,29 @@ class CurvesPanel(Panel):
 
     def add_slice(self, part: TrainingSlice) -> None:
         """Take in training steps."""
+        self.time_machine.add_slice(part)
+        if self._earlier is not None:
+            self._earlier.append(part)  # the steps before it are still being read
+        else:
+            self._take_slice(part)
+
+    def _take_slice(self, part: TrainingSlice) -> None:
         self.history.add_slice(part)
+        self.profile.add_slice(part)
         self._await(*self._plots)
 
     def add_evaluation(self, evaluation: Evaluation) -> None:
         """Take in held-out figures."""
+        if self._earlier is not None:
+            self._earlier.append(evaluation)
+            return
         self.history.add_evaluation(evaluation)
         self._await(self.loss, self.accuracy)
 
     def add_marker(self, step: int, lane: int | None, text: str) -> None:
         """Mark what was done to a lane (None: to all) at a step; `text` is shown as it is."""
         self.history.add_marker(step, lane, text)
+        self.time_machine.add_marker(step, lane, text)
         self._await(*self._step_plots)
 
     # ---- drawing --------------------------------------------------------------------------
@@ -137,6 +177,8 @@ class CurvesPanel(Panel):
         self.legend.set_theme(theme)
         for plot in self._plots:
             plot.set_theme(theme)
+        for part in (self.overlay, self.overlay_legend, self.time_machine):
+            part.set_theme(theme)
         self._await(*self._plots)
         self.refresh_all()
         self.update()
@@ -155,8 +197,13 @@ class CurvesPanel(Panel):
 
     def set_reading(self, reading: Reading) -> None:
         """Choose what the gradient plots show."""
-        self.reading.setCurrentIndex(READINGS.index(reading))
-        self.profile.reading = self.map.reading = reading
+        norms = reading == "gradient_norms"
+        self.set_quantity(ProfileQuantity.NORM if norms else ProfileQuantity.OUTPUT)
+
+    def set_quantity(self, quantity: ProfileQuantity) -> None:
+        """Choose what the profile shows; the history shows the reading behind it."""
+        self.reading.setCurrentIndex(list(ProfileQuantity).index(quantity))
+        self.profile.quantity, self.map.reading = quantity, quantity.reading
         self._await(self.profile, self.map)
         self.refresh_all()
 
@@ -202,14 +249,16 @@ class CurvesPanel(Panel):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addLayout(head)
+        layout.addWidget(self.overlay_legend)
         layout.addWidget(self._pages, 1)
+        layout.addWidget(self.time_machine)
         self.setAutoFillBackground(True)
         self.setMinimumSize(440, 300)
         self._name_controls()
 
     def _name_controls(self) -> None:
-        self.reading.addItem(self.tr("‖∂L/∂W‖ branch"))
-        self.reading.addItem(self.tr("‖∂L/∂y‖ output"))
+        for choice in choices():
+            add_explained(self.reading, choice.label, choice.quantity, choice.explain)
         self.reading.setToolTip(
             self.tr(
                 "What the gradient plots show of each block: the norm of the gradient of its residual "
@@ -232,6 +281,8 @@ class CurvesPanel(Panel):
 
     def _connect(self) -> None:
         self.loss.log_action.toggled.connect(self.set_log)
+        self.overlay.changed.connect(self._on_overlay)
+        self.overlay.said.connect(self.said)
         self.reading.activated.connect(self._on_reading)
         for plot in self._plots:
             plot.hovered.connect(self._hovering(plot))
@@ -259,6 +310,8 @@ class CurvesPanel(Panel):
     def _draw(self, plot: Plot) -> None:
         self._waiting.remove(plot)
         plot.draw()
+        if plot is self.loss:
+            self.overlay.draw(self.loss.placed, self.loss.averaged)
         self._hover.renew(plot)
 
     def _follow(self) -> None:
@@ -288,7 +341,7 @@ class CurvesPanel(Panel):
 
     def _show_legend(self) -> None:
         entries = tuple(
-            LegendEntry(info.name, self._about(lane), self._alarm(lane))
+            LegendEntry(info.name, self._about(lane), self._alarm(lane), self._kept(lane))
             for lane, info in enumerate(self._infos)
         )
         note = self.tr("line: mean of {count} steps · symbol: held-out").format(count=self.loss.averaged)
@@ -297,17 +350,22 @@ class CurvesPanel(Panel):
         self.legend.show_lanes(entries, note if entries else "")
 
     def _about(self, lane: int) -> str:
-        network = self._infos[lane].network
-        text = self.tr("{depth} layers").format(depth=network.depth)
+        text = self.tr("{depth} layers").format(depth=self._infos[lane].network.depth)
+        kept = self._kept(lane)
+        return self.tr("{layers}, {shortcuts}").format(layers=text, shortcuts=kept) if kept else text
+
+    def _kept(self, lane: int) -> str:
         strengths = self.history.lanes[lane].shortcuts
-        if not strengths:
-            return text
         kept = sum(strength > 0 for strength in strengths)
-        return text + self.tr(", {kept}/{all} shortcuts").format(kept=kept, all=len(strengths))
+        return self.tr("{kept}/{all} shortcuts").format(kept=kept, all=len(strengths)) if strengths else ""
 
     def _alarm(self, lane: int) -> str:
         step = self.history.lanes[lane].diverged_at
         return "" if step is None else self.tr("diverged at {step}").format(step=whole(step))
+
+    def _on_overlay(self) -> None:
+        self.overlay_legend.show_runs(self.overlay.entries)
+        self._await(self.loss)
 
     def _hovering(self, plot: Plot) -> Callable[[float, float], None]:
         return lambda x, y: self._hover.show(plot, x, y)
@@ -325,7 +383,7 @@ class CurvesPanel(Panel):
         self.refresh_all()
 
     def _on_reading(self, index: int) -> None:
-        self.set_reading(READINGS[index])
+        self.set_quantity(list(ProfileQuantity)[index])
 
     def _exporting(self, plot: Plot) -> Callable[[], None]:
         def on_export() -> None:

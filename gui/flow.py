@@ -24,16 +24,16 @@ class Flow(QWidget):
 
     def _balanced(self, width: int) -> list[list[QWidget]]:
         """Break into as few lines as the width allows, of lengths as equal as that number allows."""
-        lines = self._broken(width)
-        while width > _BALANCE and len(narrower := self._broken(width - _BALANCE)) == len(lines):
+        needs = [_hint(widget).width() for widget in self._widgets]  # asked once: it is slow
+        lines = self._broken(needs, width)
+        while width > _BALANCE and len(narrower := self._broken(needs, width - _BALANCE)) == len(lines):
             lines, width = narrower, width - _BALANCE
         return lines
 
-    def _broken(self, width: int) -> list[list[QWidget]]:
+    def _broken(self, needs: Sequence[int], width: int) -> list[list[QWidget]]:
         lines: list[list[QWidget]] = []
         left = 0
-        for widget in self._widgets:
-            needed = _hint(widget).width()
+        for widget, needed in zip(self._widgets, needs, strict=True):
             if not lines or needed > left:
                 lines.append([])
                 left = width

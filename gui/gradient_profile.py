@@ -1,188 +1,148 @@
 """The norm of every block's gradient against its relative depth, all lanes, on a log axis."""
 
-import math
 from collections.abc import Sequence
-from html import escape
-from typing import Any
 
 import numpy as np
-import pyqtgraph as pg
-from PySide6.QtGui import QColor, QPen
-from PySide6.QtWidgets import QMenu, QWidget
+from PySide6.QtWidgets import QWidget
 
 from core.history import Cell, Reading, RunHistory
-from core.messages import FloatArray, LaneInfo
+from core.messages import BlockSamples, FloatArray, LaneInfo, TrainingSlice
 from core.verdict import Regime, Verdict, judge
-from gui.axis_ticks import Ticks, decade_ticks, depth_ticks
+from gui.depth_plot import DepthPlot, depths
 from gui.network_words import number
-from gui.plot_canvas import PlotCanvas, Range
-from gui.theme import Theme
-
-_DOTS_UP_TO = 20  # blocks; more dots than that would hide the line
-_LEAST_DECADES = 4
-_AIR = 0.06  # of the decades, above and below them
-_REST = 3  # decades that may stay empty before the range shrinks
+from gui.profile_quantity import ProfileQuantity, gains, products, profile_values, whole_product
+from gui.wording import whole
 
 
-class GradientProfile(PlotCanvas):
-    """Latest norms of all lanes; zeros stand on a floor of their own, non-finite ones at the top."""
+class GradientProfile(DepthPlot):
+    """Latest gradients of all lanes in one of five quantities, and what each lane's profile amounts to."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(depth_ticks, self._ticks, parent)
-        self.reading: Reading = "gradient_norms"
+        super().__init__(parent)
+        self.quantity = ProfileQuantity.NORM
         self._history = RunHistory(())
-        self._infos: Sequence[LaneInfo] = ()
-        self._curves: list[Any] = []
-        self._dots: list[Any] = []
-        self._floors: list[Any] = []
-        self._lost = pg.ScatterPlotItem(size=7, symbol="x")
-        self._has_zeros = False
-        self._decades: Range = (-4.0, 2.0)
-        self.plot.addItem(self._lost, ignoreBounds=True)
-        self.set_x_label(self.tr("relative depth"))
+        self._samples: list[BlockSamples | None] = []
         self.title.setToolTip(
             self.tr(
-                "The first block's norm divided by the last block's: above 100 the gradient is called "
-                "exploding towards the input, below 0.001 vanishing, healthy between. "
-                "▼: zero. ×: not finite."
+                "The first block's value divided by the last block's: above 100 the gradient is called "
+                "exploding towards the input, below 0.001 vanishing, healthy between. ∏ gain: the product of "
+                "the gains from the last block's output to the first's. ▼: zero. ×: not finite."
             )
         )
-        self.set_x_range(-0.02, 1.02)
-        self.set_y_range(*self._decades)
 
     def start(self, history: RunHistory, infos: Sequence[LaneInfo]) -> None:
         """Begin a run."""
-        for item in (*self._curves, *self._dots, *self._floors):
-            self.plot.removeItem(item)
-        self._history, self._infos = history, infos
-        self._curves = [pg.PlotCurveItem(antialias=True) for _ in infos]
-        self._dots = [pg.ScatterPlotItem(size=4, symbol="o") for _ in infos]
-        self._floors = [pg.ScatterPlotItem(size=8, symbol="t") for _ in infos]
-        for item in (*self._curves, *self._dots, *self._floors):
-            self.plot.addItem(item, ignoreBounds=True)
-        self._decades = (0.0, 0.0)
-        self.view_all()
-        self.set_theme(self.theme)
+        self._history, self._samples = history, [None] * len(infos)
+        self.start_lanes(infos)
 
-    def view_all(self) -> None:
-        """Undo the user's zoom."""
-        self.follows_y = True
-        self.set_x_range(-0.02, 1.02)
+    def add_slice(self, part: TrainingSlice) -> None:
+        """Keep the sampled weights: ‖∂L/∂W‖ / ‖W‖ needs them, and the history does not hold them."""
+        for lane, share in enumerate(part.lanes[: len(self._samples)]):
+            if share.samples is not None:
+                self._samples[lane] = share.samples
 
-    def set_theme(self, theme: Theme) -> None:
-        """Take new colours."""
-        super().set_theme(theme)
-        for lane, curve in enumerate(self._curves):
-            curve.setPen(theme.lane_pen(lane, width=1.5))
-            for item in (self._dots[lane], self._floors[lane]):
-                item.setPen(None)
-                item.setBrush(theme.lane_color(lane))
-        pen = QPen(QColor(theme.warning), 1)
-        pen.setCosmetic(True)
-        self._lost.setPen(pen)
-        self._lost.setBrush(QColor(theme.warning))
+    @property
+    def reading(self) -> Reading:
+        """The reading of the engine that is shown, or behind what is shown."""
+        return self.quantity.reading
+
+    @reading.setter
+    def reading(self, reading: Reading) -> None:
+        plain = reading == "gradient_norms"
+        self.quantity = ProfileQuantity.NORM if plain else ProfileQuantity.OUTPUT
 
     def draw(self) -> None:
-        """Show the latest norms."""
-        profiles = [self._history.profile(lane, self.reading) for lane in range(len(self._curves))]
-        self._fit([norms for _, norms in profiles])
-        lost: list[tuple[float, float]] = []
-        top = self._decades[1] + _AIR / 3 * (self._decades[1] - self._decades[0])
-        for lane, (depth, norms) in enumerate(profiles):
-            self._draw_lane(lane, depth, norms)
-            lost += [(place, top) for place in depth[~np.isfinite(norms)]]
-        if lost or len(self._lost.data):
-            self._lost.setData(pos=np.array(lost).reshape(-1, 2))
-        self.set_title(self._heading([judge(norms) for _, norms in profiles if len(norms)]))
-
-    def menu(self) -> QMenu:
-        """There are no steps here to look at the last of."""
-        menu = super().menu()
-        menu.removeAction(menu.actions()[1])
-        return menu
-
-    def block_at(self, lane: int, depth: float) -> int:
-        """Number of the block of a lane nearest to a relative depth."""
-        blocks = self._history.lanes[lane].blocks
-        return min(max(math.floor(depth * blocks), 0), blocks - 1)
+        """Show the latest values."""
+        values = [self._values(lane) for lane in range(len(self._infos))]
+        is_gain = self.quantity is ProfileQuantity.GAIN
+        dots = (
+            [gains(self._norms(lane, "output_gradients")) for lane in range(len(values))] if is_gain else None
+        )
+        self.show_values(values, dots, also=(1.0,) if is_gain else ())
+        self.show_guide(1.0 if is_gain else None)  # passed on unchanged
+        judged = [self._judged(lane) for lane in range(len(values))]
+        places = [depths(len(part))[~np.isfinite(part)] for part in judged]
+        self.show_lost([(float(place), self.top()) for part in places for place in part])
+        self.set_title(self._heading([judge(part) if len(part) else None for part in judged]))
 
     def words(self, lane: int, depth: float) -> str:
         """What one lane shows at a relative depth."""
-        norms = self._history.profile(lane, self.reading)[1]
-        if len(norms) == 0:
+        values = self._values(lane)
+        if len(values) == 0:
             return "–"
         block = self.block_at(lane, depth)
-        name = self._infos[lane].network.blocks[block].name
-        return self.tr("block {block}: {norm}").format(block=name, norm=number(float(norms[block])))
+        name = self.block_name(lane, depth)
+        if self.quantity is ProfileQuantity.GAIN:
+            return self._gain_words(lane, block, name)
+        text = self.tr("block {block}: {norm}").format(block=name, norm=number(float(values[block])))
+        samples = self._samples[lane]
+        if self.quantity is ProfileQuantity.RELATIVE and samples is not None:
+            text += self.tr(" (‖W‖ of step {step})").format(step=whole(samples.step))
+        return text
 
     def table(self) -> tuple[list[str], list[list[Cell]]]:
         """Head and rows of what is shown."""
         rows: list[list[Cell]] = []
+        is_gain = self.quantity is ProfileQuantity.GAIN
         for lane, info in enumerate(self._infos):
-            for block, (depth, norm) in enumerate(
-                zip(*self._history.profile(lane, self.reading), strict=True)
-            ):
-                rows.append([info.name, info.network.blocks[block].name, float(depth), float(norm)])
-        return ["lane", "block", "relative depth", self.reading], rows
+            values = self._values(lane)
+            each = gains(self._norms(lane, "output_gradients"))
+            for block, (depth, value) in enumerate(zip(depths(len(values)), values, strict=True)):
+                row: list[Cell] = [info.name, info.network.blocks[block].name, float(depth), float(value)]
+                rows.append([*row, float(each[block])] if is_gain else row)
+        head = ["lane", "block", "relative depth"]
+        if is_gain:
+            return [*head, "product of the later blocks' gains", "gain"], rows
+        return [*head, self.reading if self.quantity is ProfileQuantity.NORM else str(self.quantity)], rows
 
     # ---- inside ---------------------------------------------------------------------------
 
-    def _ticks(self, low: float, high: float, pixels: float) -> Ticks:
-        major, minor = decade_ticks(low, high, pixels)
-        if not self._has_zeros:
-            return [major, minor]
-        above = self._decades[0] + 0.5
-        kept = [tick for tick in major if tick[0] > above]
-        return [[*kept, (self._decades[0], "0")], [tick for tick in minor if tick[0] > above]]
+    def _norms(self, lane: int, reading: Reading) -> FloatArray:
+        return self._history.profile(lane, reading)[1]
 
-    def _fit(self, profiles: list[FloatArray]) -> None:
-        """Cover every decade of the data; the range stays while it is not much too wide."""
-        norms = np.concatenate(profiles) if profiles else np.empty(0)
-        positive = norms[np.isfinite(norms) & (norms > 0)]
-        zeros = bool((norms == 0).any())
-        if len(positive):
-            low, high = math.floor(np.log10(positive.min())), math.ceil(np.log10(positive.max()))
-            short = max(_LEAST_DECADES - (high - low), 0)
-            low, high = low - short // 2, high + (short + 1) // 2
-        else:
-            low, high = -_LEAST_DECADES, 0
-        low -= zeros  # the floor's own decade
-        now_low, now_high = self._decades
-        rests = now_low <= low and high <= now_high and (low - now_low) + (now_high - high) < _REST
-        if not rests or (zeros != self._has_zeros):
-            self._decades = (float(low), float(high))
-        self._has_zeros = zeros
-        if self.follows_y:
-            air = _AIR * (self._decades[1] - self._decades[0])
-            self.set_y_range(self._decades[0] - air, self._decades[1] + air)
+    def _values(self, lane: int) -> FloatArray:
+        norms = self._norms(lane, self.reading)
+        return profile_values(self.quantity, norms, self._infos[lane], self._samples[lane])
 
-    def _draw_lane(self, lane: int, depth: FloatArray, norms: FloatArray) -> None:
-        floor = self._decades[0]
-        zero = norms == 0
-        with np.errstate(divide="ignore", invalid="ignore"):
-            places = np.where(zero, floor, np.log10(norms))
-        finite = np.isfinite(places)
-        places[~finite] = np.nan
-        self._curves[lane].setData(depth, places, connect="finite", skipFiniteCheck=True)
-        if len(norms) <= _DOTS_UP_TO:
-            dots = finite & ~zero
-            self._dots[lane].setData(x=depth[dots], y=places[dots])
-        if zero.any() or len(self._floors[lane].data):
-            self._floors[lane].setData(x=depth[zero], y=places[zero])
+    def _judged(self, lane: int) -> FloatArray:
+        """What the verdict is on: for gains the output gradients, whose ratio is the product of the gains."""
+        is_gain = self.quantity is ProfileQuantity.GAIN
+        return self._norms(lane, "output_gradients") if is_gain else self._values(lane)
 
-    def _heading(self, verdicts: Sequence[Verdict]) -> str:
+    def _gain_words(self, lane: int, block: int, name: str) -> str:
+        at_output = self._norms(lane, "output_gradients")
+        gain, product = float(gains(at_output)[block]), float(products(at_output)[block])
+        if block == 0:
+            return self.tr("block {block}: ∏ gain of the later blocks {product}").format(
+                block=name, product=number(product)
+            )
+        return self.tr("block {block}: gain {gain}, ∏ gain of the later blocks {product}").format(
+            block=name, gain=number(gain), product=number(product)
+        )
+
+    def _heading(self, verdicts: Sequence[Verdict | None]) -> str:
         title = self.tr("<b>Gradient profile</b>")
-        if not verdicts:
-            return title
         said = [
-            self._lane_words(lane, info.name, self._regime(verdict))
-            for lane, (info, verdict) in enumerate(zip(self._infos, verdicts, strict=False))
+            self._lane_words(lane, self._verdict(lane, verdict))
+            for lane, verdict in enumerate(verdicts)
+            if verdict is not None
         ]
-        return title + " " + self.tr("first/last:") + " " + "&nbsp; ".join(said)
+        if not said:
+            return title
+        lead = (
+            self.tr("∏ gain (line), gain (symbols):")
+            if self.quantity is ProfileQuantity.GAIN
+            else self.tr("first/last:")
+        )
+        return title + " " + lead + " " + "&nbsp; ".join(said)
 
-    def _lane_words(self, lane: int, name: str, words: str) -> str:
-        color = self.theme.lane_color(lane).name()
-        return f"<span style='white-space:nowrap; color:{color}'><b>{escape(name)}</b> {escape(words)}</span>"
+    def _verdict(self, lane: int, verdict: Verdict) -> str:
+        """What a profile amounts to, and the product of its gains where the ratio is another number."""
+        text = self._regime(verdict)
+        if self.quantity in (ProfileQuantity.OUTPUT, ProfileQuantity.GAIN):
+            return text
+        product = whole_product(self._norms(lane, "output_gradients"))
+        return self.tr("{verdict}, ∏ gain {product}").format(verdict=text, product=number(product, 2))
 
     def _regime(self, verdict: Verdict) -> str:
         ratio = number(verdict.ratio, 2)

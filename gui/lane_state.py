@@ -34,6 +34,7 @@ class LaneState:
     norms: FloatArray | None = None  # (blocks,) of the residual branch's parameters
     output_gradients: FloatArray | None = None  # (blocks,)
     samples: BlockSamples | None = None
+    is_past: bool = False  # as the lane was at `step`, while the run goes on
 
     @property
     def shown_shortcuts(self) -> Strengths:

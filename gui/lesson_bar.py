@@ -1,60 +1,136 @@
-"""The strip under the run bar: what the current lesson asks, what to watch, and what came of it."""
+"""The strip under the run bar: what the lesson asks, your guess, what to watch, and what came of it."""
 
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
+from core.lessons import Lesson, Outcome
+from gui.flow import Flow
 from gui.icons import icon
+from gui.lesson_words import guess_result, lesson_verdict
 from gui.panel import Panel
 from gui.setting_grid import paint_text
 
+MOST_CHOICES = 9  # one digit each
+
 
 class LessonBar(Panel):
-    """Title, question, a paragraph that folds, and the verdict; hidden without a lesson."""
+    """Title, question, the guess, a paragraph that folds, and the verdict; hidden without a lesson.
+
+    What to watch and the verdict would give the answer away, so they wait for the guess.
+    Signals: `guess_settled` once a guess is made or skipped.
+    """
+
+    guess_settled = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._met: bool | None = None
+        self._lesson: Lesson | None = None
+        self._outcome: Outcome | None = None
+        self._guessed: int | None = None
+        self.is_guessing = False
         self.symbol = QLabel()
         self.title = _label(bold=True)
         self.question = _label()
         self.watch = _label()
         self.verdict = _label()
+        self.answer = _label()
         self.fold = QToolButton()
+        self.guess = _label()
+        self.choices: QWidget = QWidget()
+        self.buttons: list[QPushButton] = []
+        self._keys = [QShortcut(QKeySequence(str(n + 1)), self) for n in range(MOST_CHOICES)]
+        for number, key in enumerate(self._keys):
+            key.activated.connect(lambda number=number: self.choose(number))
         self._arrange()
         self.fold.toggled.connect(self.refresh_now)
+        self._enable_keys()
         self.hide()
 
-    def set_lesson(self, title: str, question: str, watch: str) -> None:
-        """Show a lesson, its paragraph unfolded; forgets the last verdict."""
-        self.title.setText(title)
-        self.question.setText(question)
-        self.watch.setText(watch)
-        self.fold.setVisible(bool(watch))
-        self.fold.setChecked(bool(watch))
-        self.set_verdict("", None)
+    def set_lesson(self, lesson: Lesson) -> None:
+        """Show a lesson and ask for the guess; forgets the last outcome."""
+        self._lesson, self._outcome, self._guessed = lesson, None, None
+        self.is_guessing = bool(lesson.choices)
+        self.title.setText(lesson.title)
+        self.question.setText(lesson.question)
+        self.watch.setText(lesson.watch)
+        self.fold.setChecked(True)
+        self._offer(lesson)
+        self._enable_keys()
         self.refresh_now()
         self.show()
 
-    def set_verdict(self, text: str, met: bool | None) -> None:
-        """Say how the lesson's expectation stands; `met` None: not settled yet."""
-        self._met = met
-        self.verdict.setText(text)
-        self.mark_dirty()
+    def set_outcome(self, outcome: Outcome) -> None:
+        """Say what came of the lesson, once the guess is settled."""
+        self._outcome = outcome
+        self.refresh_now()
+
+    def choose(self, number: int | None) -> None:
+        """Guess an answer (None: skip the guess)."""
+        if not self.is_guessing or (number is not None and number >= len(self.buttons)):
+            return
+        self._guessed = number
+        self.is_guessing = False
+        self._enable_keys()
+        self.refresh_now()
+        self.guess_settled.emit()
 
     def clear(self) -> None:
         """Show nothing: a free run."""
+        self._lesson = None
+        self.is_guessing = False
+        self._enable_keys()
         self.hide()
 
     def refresh(self) -> None:
-        """Show what is known."""
-        unfolded = self.fold.isChecked()
-        self.fold.setIcon(icon("unfold" if unfolded else "fold", self.theme))
+        """Show what is known, and no more than the guess allows."""
+        lesson = self._lesson
+        if lesson is None:
+            return
         self.symbol.setPixmap(icon("lesson", self.theme).pixmap(QSize(18, 18), self.devicePixelRatio()))
-        self.watch.setVisible(unfolded and bool(self.watch.text()))
-        self.verdict.setVisible(bool(self.verdict.text()))
-        colors = {None: self.theme.muted, True: self.theme.good, False: self.theme.bad}
-        paint_text(self.verdict, colors[self._met])
+        self.choices.setVisible(self.is_guessing)
+        self.guess.setVisible(self.is_guessing)
+        self.fold.setVisible(bool(lesson.watch) and not self.is_guessing)
+        self.fold.setIcon(icon("unfold" if self.fold.isChecked() else "fold", self.theme))
+        self.watch.setVisible(not self.fold.isHidden() and self.fold.isChecked())
         paint_text(self.watch, self.theme.muted)
+        self._say_outcome(lesson)
+
+    def _say_outcome(self, lesson: Lesson) -> None:
+        verdict, answer, color = "", "", self.theme.muted
+        if self._outcome is not None and self.is_guessing:
+            verdict = self.tr("The run is through; guess, or skip, to see what it says.")
+        elif self._outcome is not None:
+            verdict, met = lesson_verdict(self._outcome)
+            color = self.theme.good if met else self.theme.bad
+            answer = guess_result(lesson, self._outcome, self._guessed)
+        elif self._guessed is not None:
+            answer = self.tr("Your guess: {guess}").format(guess=lesson.choices[self._guessed])
+        for label, text in ((self.verdict, verdict), (self.answer, answer)):
+            label.setText(text)
+            label.setVisible(bool(text))
+        paint_text(self.verdict, color)
+
+    def _offer(self, lesson: Lesson) -> None:
+        self.buttons = []
+        for number, text in enumerate(lesson.choices[:MOST_CHOICES]):
+            button = QPushButton(f"{number + 1}   {text}")
+            button.setToolTip(self.tr("Guess this (key {number})").format(number=number + 1))
+            button.clicked.connect(lambda _=False, number=number: self.choose(number))
+            self.buttons.append(button)
+        skip = QPushButton(self.tr("Skip"))
+        skip.setFlat(True)
+        skip.setToolTip(self.tr("Show everything without guessing"))
+        skip.clicked.connect(lambda: self.choose(None))
+        old, self.choices = self.choices, Flow([*self.buttons, skip])
+        self._column.replaceWidget(old, self.choices)
+        old.deleteLater()
+        if lesson.guess is not None:
+            self.guess.setText(self.tr("Your guess first: {question}").format(question=lesson.guess.question))
+
+    def _enable_keys(self) -> None:
+        for number, key in enumerate(self._keys):
+            key.setEnabled(self.is_guessing and number < len(self.buttons))
 
     def _arrange(self) -> None:
         self.fold.setCheckable(True)
@@ -69,12 +145,12 @@ class LessonBar(Panel):
         head.addWidget(self.title)
         head.addWidget(self.question, 1)
         head.addWidget(self.fold)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 3, 8, 5)
-        layout.setSpacing(3)
-        layout.addLayout(head)
-        layout.addWidget(self.watch)
-        layout.addWidget(self.verdict)
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(8, 3, 8, 5)
+        self._column.setSpacing(3)
+        self._column.addLayout(head)
+        for widget in (self.guess, self.choices, self.watch, self.answer, self.verdict):
+            self._column.addWidget(widget)
 
 
 def _label(*, bold: bool = False) -> QLabel:

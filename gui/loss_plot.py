@@ -148,7 +148,7 @@ class LossPlot(PlotCanvas):
             title += " · " + self.tr("peaks to {value}").format(value=number(self._beyond))
         self.set_title(title)
 
-    def _placed(self, values: FloatArray) -> FloatArray:
+    def placed(self, values: FloatArray) -> FloatArray:
         """Values to places on the axis: finite ones near it, so that nothing overflows."""
         placed = values.copy()
         placed[~np.isfinite(placed)] = np.nan
@@ -159,7 +159,7 @@ class LossPlot(PlotCanvas):
         return np.clip(placed, low - reach, high + reach)
 
     def _set_curve(self, item: Any, steps: FloatArray, values: FloatArray) -> None:
-        placed = self._placed(values)
+        placed = self.placed(values)
         gaps = bool(np.isnan(placed).any())
         item.setData(steps, placed, connect="finite" if gaps else "all", skipFiniteCheck=True)
 
@@ -177,7 +177,7 @@ class LossPlot(PlotCanvas):
         pen, *brushes = self._inks[lane]
         self._held_out[lane].setData(
             x=held_out.steps[known],
-            y=self._placed(held_out.values[known]),
+            y=self.placed(held_out.values[known]),
             pen=pen,
             brush=[brushes[int(old)] for old in held_out.stale[known]],
         )

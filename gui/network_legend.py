@@ -16,6 +16,7 @@ from gui.network_ink import (
 )
 from gui.network_layout import Arch
 from gui.network_words import power_of_ten
+from gui.split_overlay import draw_parts
 from gui.theme import NORM_DECADES, Theme
 
 _SPACE = 14.0
@@ -24,7 +25,7 @@ _SPACE = 14.0
 class Legend:
     """Entries from the most to the least needed; those that do not fit are left out."""
 
-    def __init__(self, metrics: QFontMetricsF) -> None:
+    def __init__(self, metrics: QFontMetricsF, *, with_split: bool = False) -> None:
         self._line = metrics.height()
         self._digit = metrics.horizontalAdvance("0")
         self._title = QCoreApplication.translate("Network", "gradient norm")
@@ -38,9 +39,18 @@ class Legend:
             (QCoreApplication.translate("Network", "zero"), ZERO),
             (QCoreApplication.translate("Network", "not finite"), NON_FINITE),
         )
-        texts = [self._title, *(text for text, _ in self._boxes), *(text for text, _ in self._signs)]
+        self._parts = (
+            (
+                (QCoreApplication.translate("Network", "∂L/∂x by the shortcut"), (1.0, 0.0)),
+                (QCoreApplication.translate("Network", "by the branch"), (0.0, 1.0)),
+            )
+            if with_split
+            else ()
+        )
+        signs = (*self._parts, *self._signs)
+        texts = [self._title, *(text for text, _ in self._boxes), *(text for text, _ in signs)]
         widths = [metrics.horizontalAdvance(text) for text in texts]
-        self._bar = 34 * self._digit
+        self._bar = 28 * self._digit  # with it, all entries fit in one line of the smallest usual window
         self._widths = (
             widths[0] + 6 + self._bar,
             *(self._line + 6 + width for width in widths[1:3]),
@@ -48,8 +58,13 @@ class Legend:
         )
 
     def lines(self, width: float, most: int) -> int:
-        """How many lines the entries take in this width, at most `most`."""
-        used = 1 + max((line for _, line in flow(self._widths, width, most)), default=0)
+        """How many lines the entries take in this width, at most `most`.
+
+        The arrows' entries do not count: the drawing shall not move when they come and go.
+        """
+        first = 1 + len(self._boxes)
+        widths = (*self._widths[:first], *self._widths[first + len(self._parts) :])
+        used = 1 + max((line for _, line in flow(widths, width, most)), default=0)
         return min(used, most)
 
     def draw(self, painter: QPainter, area: QRectF, theme: Theme, shades: Shades) -> None:
@@ -62,8 +77,10 @@ class Legend:
                 self._draw_scale(painter, place, theme)
             elif entry <= len(self._boxes):
                 self._draw_box(painter, place, entry - 1, theme, shades)
+            elif entry <= len(self._boxes) + len(self._parts):
+                self._draw_part(painter, place, entry - 1 - len(self._boxes), theme)
             else:
-                self._draw_sign(painter, place, entry - 1 - len(self._boxes), theme)
+                self._draw_sign(painter, place, entry - 1 - len(self._boxes) - len(self._parts), theme)
 
     def _draw_scale(self, painter: QPainter, place: QRectF, theme: Theme) -> None:
         _draw_text(painter, place, self._title, theme)
@@ -108,6 +125,16 @@ class Legend:
         base = place.bottom() - 2
         arch = Arch(place.left() + 2, place.left() + 2.1 * self._line, base, place.top() + 3, base)
         draw_arc(painter, arch, look, arc_colors(theme, 0))
+        _draw_text(painter, place.adjusted(2.2 * self._line + 5, 0, 4, 0), text, theme)
+
+    def _draw_part(self, painter: QPainter, place: QRectF, index: int, theme: Theme) -> None:
+        text, shares = self._parts[index]
+        left, middle = place.left() + 2, place.center().y()
+        # no taller than an arrow of the drawing, which stands above (or below) the other's place
+        arch = Arch(
+            left - 4, left + 2.1 * self._line + 4, middle + 2 + (12 if index == 0 else 4), middle - 28, 0
+        )
+        draw_parts(painter, arch, shares, arc_colors(theme, 0), theme)
         _draw_text(painter, place.adjusted(2.2 * self._line + 5, 0, 4, 0), text, theme)
 
 

@@ -1,7 +1,7 @@
 """Draws the network: what changes only at a click is kept as a picture, the rest goes on top."""
 
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
 
 from PySide6.QtCore import QCoreApplication, QPointF, QRectF, QSize, QSizeF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPixmap, QStaticText, QTransform
@@ -22,6 +22,7 @@ from gui.network_ink import (
 from gui.network_layout import Hit, Labels, Metrics, NetworkLayout, Part, Row, make_layout
 from gui.network_legend import Legend
 from gui.network_words import lane_loss, lane_status, short_number
+from gui.split_overlay import Split, draw_split
 from gui.theme import Theme
 
 _LEFT = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
@@ -30,25 +31,37 @@ _CENTER = Qt.AlignmentFlag.AlignCenter
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is marked in the drawing: the chosen block (lane, index), the part under the mouse."""
+    """What is marked in the drawing: the chosen block (lane, index), the part under the mouse.
+
+    By lane besides: how its gradient splits at the additions, and a block that is being passed.
+    """
 
     selected: tuple[int, int]
     hovered: Hit | None
     focused: bool
+    splits: Mapping[int, Split] = field(default_factory=dict)
+    passed: Mapping[int, int] = field(default_factory=dict)
 
 
 class NetworkPainter:
     """Draws lanes in one size, font and theme; made anew when one of them changes."""
 
     def __init__(
-        self, lanes: tuple[LaneState, ...], size: QSize, font: QFont, theme: Theme, *, ratio: float
+        self,
+        lanes: tuple[LaneState, ...],
+        size: QSize,
+        font: QFont,
+        theme: Theme,
+        *,
+        ratio: float,
+        with_split: bool = False,
     ) -> None:
         self._lanes, self._size, self._theme, self._ratio = lanes, size, theme, ratio
         self._small = scaled(font, 0.88)
         self._bold = scaled(font, 1.0, bold=True)
         self._metrics = QFontMetricsF(self._small)
         self._shades = Shades(theme)
-        self._legend = Legend(self._metrics)
+        self._legend = Legend(self._metrics, with_split=with_split)
         line = self._metrics.height()
         most = 2 if size.height() > 13 * line else 1
         self.layout: NetworkLayout = make_layout(
@@ -64,7 +77,7 @@ class NetworkPainter:
 
     def paint(self, painter: QPainter, view: View) -> None:
         """Draw everything as it is now."""
-        painter.drawPixmap(0, 0, self._still_picture())
+        painter.drawPixmap(0, 0, self._still_picture(view.splits))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(self._small)
         for lane, row in enumerate(self.layout.rows):
@@ -73,6 +86,7 @@ class NetworkPainter:
         if view.hovered is not None:
             self._draw_hover(painter, view.hovered)
         self._draw_selection(painter, view)
+        self._draw_passed(painter, view.passed)
 
     # ---- what changes with every slice ----------------------------------------------------
 
@@ -198,11 +212,21 @@ class NetworkPainter:
             painter.setPen(QPen(QColor(self._theme.accent), 1.5))
             painter.drawRect(QRectF(0.75, 0.75, self._size.width() - 1.5, self._size.height() - 1.5))
 
+    def _draw_passed(self, painter: QPainter, passed: Mapping[int, int]) -> None:
+        """Light the block of each lane that a step taken apart is passing."""
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        for lane, index in passed.items():
+            box = self.layout.rows[lane].blocks[index].box.adjusted(-1.5, -1.5, 1.5, 1.5)
+            for ink, width in ((self._theme.background, 5.0), (self._theme.text, 2.6)):
+                painter.setPen(QPen(QColor(ink), width))
+                painter.drawRect(box)
+
     # ---- what changes with a click --------------------------------------------------------
 
-    def _still_picture(self) -> QPixmap:
+    def _still_picture(self, splits: Mapping[int, Split]) -> QPixmap:
         key = tuple(
-            (lane.shortcuts, lane.shown_shortcuts, lane.branches, lane.shown_branches) for lane in self._lanes
+            (lane.shortcuts, lane.shown_shortcuts, lane.branches, lane.shown_branches, splits.get(number))
+            for number, lane in enumerate(self._lanes)
         )
         if self._still is None or key != self._still_key:
             self._still_key = key
@@ -214,6 +238,8 @@ class NetworkPainter:
             painter.setFont(self._small)
             for lane, row in enumerate(self.layout.rows):
                 self._draw_row(painter, lane, row)
+                if lane in splits:
+                    draw_split(painter, row, splits[lane], arc_colors(self._theme, lane), self._theme)
             self._legend.draw(painter, self.layout.legend, self._theme, self._shades)
             painter.end()
         return self._still

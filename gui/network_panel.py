@@ -1,6 +1,6 @@
 """The network panel: every lane's blocks and shortcuts, to be cut and restored with a click."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, QSize, Qt, QTimer, Signal
@@ -16,12 +16,14 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QMenu, QSizePolicy, QToolTip, QWidget
 
+from core.findings import GradientSplit
 from core.messages import RunStarted, TrainingSlice
 from gui.lane_state import LaneState, RunState, Strengths, switched, switched_together, with_strength
 from gui.network_layout import Hit, NetworkLayout, Part
 from gui.network_painter import NetworkPainter, View
 from gui.network_words import block_summary, hover, lane_summary
 from gui.panel import Panel
+from gui.split_overlay import Split
 from gui.theme import Theme
 
 STRENGTH_STEPS = 20  # a drag or the wheel moves in twentieths
@@ -56,11 +58,14 @@ class NetworkPanel(Panel):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._run = RunState()
+        self._past: tuple[LaneState, ...] = ()  # looked back at, in place of the present
         self._selected = (0, 0)
         self._hovered: Hit | None = None
         self._drag: _Drag | None = None
         self._wheel = 0  # eighths of a degree not yet used
         self._painter: NetworkPainter | None = None
+        self._splits: dict[int, Split] = {}  # by lane
+        self._passed: dict[int, int] = {}  # block by lane
         self._news = QTimer(self, singleShot=True, interval=_NEWS_MS)
         self._news.timeout.connect(self._forget_news)
         self.setMouseTracking(True)
@@ -75,7 +80,10 @@ class NetworkPanel(Panel):
     def start_run(self, event: RunStarted) -> None:
         """Show a new run's lanes."""
         self._run.start(event)
+        self._past = ()
         self._hovered = self._drag = self._painter = None
+        self._splits.clear()
+        self._passed.clear()
         if not self._run.has(*self._selected):
             self._selected = (0, 0)
         self._describe()
@@ -105,10 +113,43 @@ class NetworkPanel(Panel):
         self._describe()
         self.refresh_now()
 
+    def set_split(self, lane: int, step: int, finding: GradientSplit) -> None:
+        """Show at a lane's additions how its gradient splits, as found at a step."""
+        if self._run.has(lane, len(finding.shortcut) - 1) and len(finding.shortcut) == len(
+            self._run.lanes[lane].blocks
+        ):
+            self._keep_splits({**self._splits, lane: Split(step, finding)})
+
+    def clear_splits(self) -> None:
+        """Show no splits any more."""
+        self._keep_splits({})
+
+    def set_highlight(self, blocks: Sequence[int | None]) -> None:
+        """Light a block of each lane (None: none of it)."""
+        wanted = {lane: block for lane, block in enumerate(blocks) if block is not None}
+        self._passed = {lane: block for lane, block in wanted.items() if self._run.has(lane, block)}
+        self.update()
+
+    def highlight_block(self, lane: int, block: int) -> None:
+        """Light a block of one lane, or (-1) none of it."""
+        blocks: list[int | None] = [self._passed.get(number) for number in range(len(self._run.lanes))]
+        if 0 <= lane < len(blocks):
+            blocks[lane] = block if block >= 0 else None
+            self.set_highlight(blocks)
+
+    def look_back(self, past: Sequence[LaneState]) -> None:
+        """Show the lanes as they were at an earlier step; nothing given: as they are."""
+        self._past = tuple(past)
+        self._painter = None
+        self._describe()
+        self.refresh_now()
+
     def clear(self) -> None:
         """Go back to the empty state."""
         self._run.clear()
         self._hovered = self._drag = self._painter = None
+        self._splits.clear()
+        self._passed.clear()
         self._describe()
         self.refresh_now()
 
@@ -176,7 +217,7 @@ class NetworkPanel(Panel):
             return self.tr("No run yet.")
         lane, block = self._selected
         chosen = self.tr("Selected: {block}").format(block=block_summary(self._run.lanes[lane], block))
-        return "\n".join([*(lane_summary(state) for state in self._run.lanes), chosen])
+        return "\n".join([*(lane_summary(state) for state in self._past or self._run.lanes), chosen])
 
     # ---- requests -------------------------------------------------------------------------
 
@@ -193,6 +234,8 @@ class NetworkPanel(Panel):
         self._ask(lane, state.shown_shortcuts, with_strength(state.shown_branches, blocks, value))
 
     def _ask(self, lane: int, shortcuts: Strengths, branches: Strengths) -> None:
+        if self._past:
+            return  # what is drawn is not what would be changed
         state = self._run.lanes[lane]
         changed = (shortcuts, branches) != (state.shown_shortcuts, state.shown_branches)
         # A lane that diverged takes no more steps, so nothing could ever be applied to it.
@@ -200,6 +243,12 @@ class NetworkPanel(Panel):
             self.strengths_requested.emit(lane, shortcuts, branches)
 
     # ---- the rest of the state ------------------------------------------------------------
+
+    def _keep_splits(self, splits: dict[int, Split]) -> None:
+        if bool(splits) != bool(self._splits):
+            self._painter = None  # its legend has one entry more, or less
+        self._splits = splits
+        self.refresh_now()
 
     def _describe(self) -> None:
         self.setAccessibleDescription(self.accessible_summary())
@@ -216,7 +265,12 @@ class NetworkPanel(Panel):
     def _current_painter(self) -> NetworkPainter:
         if self._painter is None:
             self._painter = NetworkPainter(
-                self._run.lanes, self.size(), self.font(), self.theme, ratio=self.devicePixelRatioF()
+                self._past or self._run.lanes,
+                self.size(),
+                self.font(),
+                self.theme,
+                ratio=self.devicePixelRatioF(),
+                with_split=bool(self._splits),
             )
         return self._painter
 
@@ -389,12 +443,18 @@ class NetworkPanel(Panel):
     def tooltip_at(self, position: QPointF) -> str:
         """Explain what lies at a point; empty where there is nothing."""
         hit = self._hit(position)
-        return "" if hit is None else hover(hit, self.drawing(), self._run.lanes)
+        if hit is None:
+            return ""
+        text = hover(hit, self.drawing(), self._past or self._run.lanes)
+        if hit.part in (Part.BLOCK, Part.ARC) and hit.lane in self._splits:
+            text += "\n" + self._splits[hit.lane].words(hit.index)
+        return text
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         if self._run.lanes:
-            self._current_painter().paint(painter, View(self._selected, self._hovered, self.hasFocus()))
+            view = View(self._selected, self._hovered, self.hasFocus(), self._splits, self._passed)
+            self._current_painter().paint(painter, view)
             return
         painter.fillRect(self.rect(), self.theme.background)
         painter.setPen(self.theme.muted)

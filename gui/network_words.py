@@ -61,6 +61,8 @@ def branch_parameters(network: NetworkSettings, block: BlockShape) -> int:
 
 def lane_status(lane: LaneState) -> str:
     """The line under a lane's loss: diverged, requested, or applied at which step."""
+    if lane.is_past:
+        return QCoreApplication.translate("Network", "as at step {step}").format(step=lane.step)
     if lane.diverged_at is not None:
         return QCoreApplication.translate("Network", "diverged at step {step}").format(step=lane.diverged_at)
     if lane.requests:

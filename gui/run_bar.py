@@ -72,8 +72,8 @@ class RunBar(Panel):
         self.set_theme(self.theme)
 
     def set_lessons(self, lessons: Sequence[tuple[str, str, str]]) -> None:
-        """Offer lessons: (name, title, question)."""
-        chosen = self.lesson.currentData()
+        """Offer lessons: (name, title, question). The run may have begun with one of them before."""
+        chosen = self.lesson.currentData() or (self._run.lesson if self._run is not None else "")
         self.lesson.clear()
         self.lesson.addItem(self.tr("Free run"), "")
         for place, (name, title, question) in enumerate(lessons, start=1):

@@ -11,7 +11,9 @@ ROOT = Path(__file__).parents[1]
 TORCH_FREE = (
     "settings", "messages", "notices", "methods", "lessons", "transform", "pictures", "overlay", "history",
     "records", "journal", "files", "paths", "verdict", "versions", "headless.arguments", "headless.output",
-    "headless.lessons",
+    "headless.lessons", "headless.export", "acts", "findings", "measures", "stored_run", "stored_history", "library",
+    "journal_thread", "retention", "pyramid",
+    "exports", "export_csv", "export_tensorboard", "export_script", "setup_text", "degradation",
 )  # fmt: skip
 # what opens foreign bytes -> where alone it may stand
 OPENERS = {

@@ -17,6 +17,7 @@ from PIL import Image
 import main
 from core.attribution import attribute
 from core.checkpoint import load
+from core.lessons import lesson_names
 from core.transform import prepare
 
 ROOT = Path(__file__).parents[1]
@@ -148,7 +149,8 @@ def test_attribute_as_a_picture(
 def test_lessons(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["lessons", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert [row["name"] for row in rows] == ["twins", "vanishing-relu", "degradation"]
+    assert [row["name"] for row in rows] == list(lesson_names())
+    assert len(rows) == 12
     assert all(set(row) == {"name", "title", "question"} for row in rows)
 
 

@@ -18,7 +18,6 @@ from core.settings import (
 )
 
 COMMANDS = ("demo", "lessons", "train", "predict", "attribute", "replay", "export", "bench")
-LATER = ("replay", "export")
 NETWORK_FLAGS = ("depth", "width", "stem", "norm", "activation", "block", "projection", "init", "branch_init")
 
 
@@ -68,8 +67,8 @@ def parse_command(arguments: Sequence[str]) -> argparse.Namespace:
     _predict(commands.add_parser("predict", help="what a checkpoint says of pictures"))
     _attribute(commands.add_parser("attribute", help="what a checkpoint looks at in a picture"))
     _bench(commands.add_parser("bench", help="measure speed on this machine"))
-    for name in LATER:
-        commands.add_parser(name, help="not there yet").add_argument("rest", nargs=argparse.REMAINDER)
+    _export(commands.add_parser("export", help="write a recorded run as other files", allow_abbrev=False))
+    _replay(commands.add_parser("replay", help="a recorded run again; says whether it is the same"))
     return parser.parse_args(arguments)
 
 
@@ -103,7 +102,7 @@ def _lessons(parser: Parser) -> None:
 
 def _train(parser: Parser) -> None:
     parser.add_argument("--lesson", metavar="NAME")
-    parser.add_argument("--resume", metavar="RUN", help="not there yet")
+    parser.add_argument("--resume", metavar="RUN", help="go on with a recorded run, --steps more")
     parser.add_argument("--shortcuts", default="on", metavar="on|off|twin|STRENGTHS")
     parser.add_argument("--lane", action="append", default=[], metavar="KEY=VALUE,…")
     parser.add_argument("--dataset", default=None, metavar="NAME|DIR")
@@ -124,6 +123,12 @@ def _train(parser: Parser) -> None:
     length.add_argument("--epochs", type=positive)
     parser.add_argument("--threads", type=positive, help="CPU threads (all physical cores)")
     parser.add_argument("--out", metavar="DIR")
+    parser.add_argument("--json", action="store_true")
+
+
+def _replay(parser: Parser) -> None:
+    parser.add_argument("run", metavar="RUN")
+    parser.add_argument("--out", metavar="DIR", help="record the repeated run here")
     parser.add_argument("--json", action="store_true")
 
 
@@ -149,6 +154,20 @@ def _attribute(parser: Parser) -> None:
     parser.add_argument("--steps", type=positive, default=50, help="of integrated gradients (50)")
     parser.add_argument("--target", type=whole)
     parser.add_argument("--out", metavar="FILE.npy|FILE.png", required=True)
+
+
+def _export(parser: Parser) -> None:
+    parser.add_argument("run", metavar="RUN", help="the folder of a run")
+    parser.add_argument("--csv", metavar="FILE", help="a table, one row per step")
+    parser.add_argument("--tensorboard", metavar="DIR", help="event files, one sub-folder per lane")
+    parser.add_argument("--safetensors", metavar="FILE", help="weights; of several lanes FILE-A, FILE-B, …")
+    parser.add_argument("--torchvision", metavar="FILE", help="weights under torchvision's names, "
+                        ".pt or .safetensors")  # fmt: skip
+    parser.add_argument("--script", metavar="FILE", help="the set-up as a program in plain PyTorch")
+    parser.add_argument("--setup", metavar="FILE", help="the set-up as text")
+    parser.add_argument("--lane", metavar="NAME", help="whose weights (all lanes')")
+    parser.add_argument("--step", type=whole, metavar="N", help="which checkpoint's weights (the last)")
+    parser.add_argument("--json", action="store_true")
 
 
 def _bench(parser: Parser) -> None:

@@ -4,7 +4,9 @@ import argparse
 from typing import Any
 
 from core.headless.output import emit, say
-from core.lessons import LaneResult, lesson_names, load_lesson, spoken, verdicts
+from core.lessons import Judge, Outcome, lesson_names, load_lesson, spoken
+from core.messages import Event, Setup
+from core.notices import SkipscopeError
 
 
 def command(options: argparse.Namespace) -> int:
@@ -27,17 +29,20 @@ def _check(options: argparse.Namespace) -> int:
     interrupted = False
     for lesson in lessons:
         say(f"{lesson.name}: {lesson.claim}")
-        outcome = train(lesson.settings, None, record=False, lesson=lesson.name)
-        interrupted = outcome.interrupted
+        found: list[Outcome] = []
+        judge = Judge(lesson)
+
+        def listen(event: Event, judge: Judge = judge, found: list[Outcome] = found) -> None:
+            if (outcome := judge.take(event)) is not None:
+                found.append(outcome)
+
+        setup = Setup(lesson.settings, lesson=lesson.name, script=lesson.script)
+        interrupted = train(setup, None, record=False, lesson=listen).interrupted
         if interrupted:
             break
-        results = {
-            lane.name: LaneResult(losses, first)
-            for lane, losses, (first, _) in zip(
-                outcome.run.lanes, outcome.collected.losses, outcome.collected.norms, strict=True
-            )
-        }
-        for verdict in verdicts(lesson, results):
+        if not found:
+            raise SkipscopeError("lesson {name}: the run did not measure what it claims", name=lesson.name)
+        for verdict in found[0].verdicts:
             rows.append({
                 "lesson": lesson.name, "seed": lesson.settings.seed,
                 "expectation": spoken(verdict.expectation), "measured": verdict.measured, "met": verdict.met,

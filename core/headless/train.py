@@ -4,7 +4,7 @@ import argparse
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +17,20 @@ from core.headless.arguments import run_settings
 from core.headless.output import ProgressLine, emit, say
 from core.live_run import LiveRun
 from core.messages import (
+    Branch,
     Cancel,
-    EngineState,
     Event,
     Failed,
+    Play,
     Progress,
+    Resume,
     RunStarted,
     Setup,
     StateChanged,
     TrainingSlice,
 )
 from core.notices import SkipscopeError
-from core.settings import RunSettings
+from core.records import read_run
 from core.training import Lane
 
 
@@ -85,6 +87,7 @@ class Outcome:
 
     collected: Collected
     run: LiveRun
+    first: int  # steps done when it began
     directory: Path | None
     seconds: float
     interrupted: bool
@@ -93,63 +96,101 @@ class Outcome:
 
 
 def train(
-    settings: RunSettings, out: Path | None, *, record: bool = True, lesson: str | None = None
-) -> Outcome:
-    """Train to the planned length; Ctrl-C saves and ends early. Raises SkipscopeError."""
+    begin: Setup | Resume | Branch, out: Path | None, *, record: bool = True, steps: int | None = None,
+    threads: int = 0, judge: bool = True, lesson: Callable[[Event], object] | None = None,
+    before_step: Callable[[Engine], None] = lambda engine: None,
+) -> Outcome:  # fmt: skip
+    """Train to the planned length, or `steps` more; Ctrl-C saves and ends early. Raises SkipscopeError.
+
+    `lesson` is told every event; toggles are then followed and everything is measured to its end,
+    but not the accuracy on the whole held-out set (nor without `judge`). `before_step` may submit
+    commands.
+    """
     collected = Collected()
-    engine = Engine(collected.take, evaluate=False, record=record)
+
+    def take(event: Event) -> None:
+        collected.take(event)
+        if lesson is not None:
+            lesson(event)
+
+    engine = Engine(take, evaluate=False, watch=lesson is not None, record=record)
     engine.record_to(out)
-    engine.open(settings.threads)
-    setup = Setup(settings, lesson=lesson)
+    engine.open(threads)
+    begin = replace(begin, play=False)
     # while the data set loads, only a Cancel in the queue is seen
-    interrupted = _Interrupt(lambda: engine.submit(Cancel(setup.id)))
+    interrupted = _Interrupt(lambda: engine.submit(Cancel(begin.id)))
     with interrupted:
-        engine.submit(setup)
+        engine.submit(begin)
         engine.tick(0)
-        if engine.run is None:
+        run = engine.run
+        if run is None:
             if interrupted.asked:
                 raise KeyboardInterrupt
             raise _reason(collected)
+        first = run.step
+        if steps is not None:
+            run.plan(first + steps)
+        before_step(engine)
+        engine.submit(Play())
         began = time.perf_counter()
         try:
-            while engine.state is EngineState.RUNNING and not (
-                interrupted.asked and engine.run.between_steps
-            ):
+            engine.tick(0)
+            while engine.is_busy and not (interrupted.asked and run.between_steps):
+                if run.between_steps:
+                    before_step(engine)
                 engine.tick(0)
         except Exception:
             engine.close("failed")
             raise
         seconds = time.perf_counter() - began
-        run = engine.run
         collected.line.end()
         if collected.failed is not None:
             say(str(collected.failed.notice))
-        accuracies = () if interrupted.asked else tuple(_accuracy(run, lane) for lane in run.lanes)
+        judged = judge and lesson is None and not interrupted.asked
+        accuracies = tuple(_accuracy(run, lane) for lane in run.lanes) if judged else ()
         directory = run.record.directory if run.record is not None else None
         engine.close("stopped" if interrupted.asked else None)
     return Outcome(
-        collected, run, directory, seconds, interrupted.asked, accuracies, _checkpoints(directory, run)
-    )
+        collected, run, first, directory, seconds, interrupted.asked, accuracies,
+        _checkpoints(directory, run),
+    )  # fmt: skip
 
 
 def command(options: argparse.Namespace) -> int:
     """Run `train`."""
+    out = Path(options.out) if options.out else None
     if options.resume is not None:
-        raise SkipscopeError("train --resume is not there yet")
-    if options.lesson is not None:
+        outcome = _resume(options, out)
+    elif options.lesson is not None:
         from core.lessons import load_lesson
 
         found = load_lesson(options.lesson, seed=options.seed)
-        settings, lesson = found.settings, found.name
+        outcome = train(Setup(found.settings, lesson=found.name, script=found.script), out)
     else:
-        settings, lesson = run_settings(options, device.available()[0] != "cpu"), None
-    outcome = train(settings, Path(options.out) if options.out else None, lesson=lesson)
+        settings = run_settings(options, device.available()[0] != "cpu")
+        outcome = train(Setup(settings), out, threads=settings.threads)
     if options.json:
         emit(report(outcome))
     else:
         for row in report(outcome)["lanes"]:
             say(f"{row['name']}: loss {row['loss'][-1]}, held-out accuracy {row['test_accuracy']}")
     return 130 if outcome.interrupted else 0
+
+
+def _resume(options: argparse.Namespace, out: Path | None) -> Outcome:
+    if options.steps is None:
+        raise SkipscopeError("train --resume needs --steps, the number of steps to go on for")
+    if out is not None:
+        raise SkipscopeError("a resumed run stays in its folder; leave --out away")
+    directory = Path(options.resume)
+    outcome = train(Resume(directory), None, steps=options.steps)
+    stored = read_run(directory)  # the steps before are there
+    whole = Collected(started=outcome.collected.started, failed=outcome.collected.failed)
+    for lane in stored.lanes:
+        whole.losses.append(lane.losses.tolist())
+        for rows, kept in ((lane.gradient_norms, whole.norms), (lane.output_gradients, whole.outputs)):
+            kept.append((rows[0].tolist(), rows[-1].tolist()) if len(rows) else ([], []))
+    return replace(outcome, collected=whole)
 
 
 def report(outcome: Outcome) -> dict[str, Any]:
@@ -169,7 +210,7 @@ def report(outcome: Outcome) -> dict[str, Any]:
         })  # fmt: skip
     made = {
         "run": str(outcome.directory) if outcome.directory else None, "device": run.device.type,
-        "images_per_second": run.step * run.batches.batch_size / max(outcome.seconds, 1e-9),
+        "images_per_second": (run.step - outcome.first) * run.batches.batch_size / max(outcome.seconds, 1e-9),
         "steps": run.step, "lanes": rows,
     }  # fmt: skip
     if outcome.interrupted:
@@ -212,8 +253,6 @@ def _accuracy(run: LiveRun, lane: Lane) -> float:
 def _checkpoints(directory: Path | None, run: LiveRun) -> tuple[Path | None, ...]:
     if directory is None:
         return (None,) * len(run.lanes)
-    from core.records import read_run
-
     stored = read_run(directory)
     latest = {row.lane: row.file for row in stored.checkpoints if row.step == run.step}
     return tuple(

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,18 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from core import datasets
-from core import engine as engine_module
 from core.checkpoint import load
-from core.datasets import Dataset
-from core.engine import Engine
 from core.messages import (
     BrowsePictures,
     Cancel,
     CheckpointOpened,
     EngineState,
     Evaluation,
-    Event,
     Explain,
     Explanation,
     Failed,
@@ -42,66 +36,13 @@ from core.messages import (
     TrainingSlice,
 )
 from core.records import read_run
-from core.settings import NetworkSettings, RunSettings, lane, twins
-
-NETWORK = NetworkSettings(width=4)
-
-
-def tiny_dataset(name: str = "tiny") -> Dataset:
-    generator = np.random.default_rng(0)
-    pictures = generator.integers(0, 256, (96, 1, 8, 8), dtype=np.uint8)
-    labels = generator.integers(0, 10, 96)
-    return Dataset(
-        name=name, images=pictures[:64], labels=labels[:64], held_out_images=pictures[64:],
-        held_out_labels=labels[64:], class_names=tuple("abcdefghij"), mean=(0.5,) * 3, std=(0.25,) * 3, notice=None,
-    )  # fmt: skip
-
-
-def run_settings(**values: object) -> RunSettings:
-    return RunSettings(**{  # type: ignore[arg-type]
-        "lanes": twins(NETWORK), "image_size": 8, "batch_size": 8, "steps": 6, "threads": 1, **values,
-    })  # fmt: skip
-
-
-class Bench:
-    """An engine, its events, and the ticking."""
-
-    def __init__(self, record: bool = False, evaluate: bool = False) -> None:
-        self.events: list[Event] = []
-        self.engine = Engine(self.events.append, record=record, evaluate=evaluate)
-
-    def ticks(self, until: Callable[[], bool] | None = None, most: int = 600) -> None:
-        for _ in range(most):
-            if until is not None and until():
-                return
-            self.engine.tick(0)
-        assert until is None, "it did not come"
-
-    def of(self, kind: type) -> list[Event]:
-        return [event for event in self.events if isinstance(event, kind)]
-
-    def losses(self, number: int = 0) -> list[float]:
-        return [loss for event in self.of(TrainingSlice) for loss in event.lanes[number].losses.tolist()]  # type: ignore[attr-defined]
-
-    def finished(self) -> bool:
-        return self.engine.state is EngineState.FINISHED
+from core.settings import lane, twins
+from tests.core.by_hand import NETWORK, Bench, run_settings, trained, use_tiny_dataset
 
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = datasets.load_dataset
-
-    def load_tiny(name: str, **values: object) -> Dataset:
-        return tiny_dataset(name) if name == "fashion-mnist" else real(name, **values)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(engine_module, "load_dataset", load_tiny)
-
-
-def trained(settings: RunSettings, **values: bool) -> Bench:
-    bench = Bench(**values)
-    bench.engine.submit(Setup(settings))
-    bench.ticks(bench.finished)
-    return bench
+    use_tiny_dataset(monkeypatch)
 
 
 def test_a_run_reaches_its_length_and_go_on_doubles_it() -> None:

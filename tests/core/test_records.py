@@ -109,6 +109,37 @@ def test_a_run_comes_back_as_it_was(make: Make) -> None:
     assert run.open_checkpoint(3, "A") == b"a3"
 
 
+def test_a_run_can_be_read_without_its_steps(make: Make) -> None:
+    record = make()
+    record.append_steps(1, (lane_slice([2.5, 1.5, 0.5]), lane_slice([1.5, math.inf])))
+    record.append_evaluation(3, [(1.0, 0.25), (1.0, 0.1)])
+    assert record.close()
+    run = read_run(record.directory, with_steps=False)
+    assert [lane.steps.size for lane in run.lanes] == [0, 0]
+    assert run.ends == read_run(record.directory).ends == ((3, 0.5), (2, math.inf))
+    assert len(run.evaluations) == 1
+
+
+def test_figures_of_one_evaluation_are_committed_together(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[list[Any]] = []
+    write = Journal.write
+    monkeypatch.setattr(journal_thread, "COMMIT_SECONDS", 0.0001)
+    monkeypatch.setattr(
+        Journal, "write", lambda self, rows: (batches.append(list(rows)), write(self, rows))[1]
+    )
+    record = make()
+    for step in range(200):
+        record.append_evaluation(step, [(1.0, 0.5), (2.0, 0.25)])
+        time.sleep(0.001)
+    assert record.close()
+    counts = [sum("evaluations" in statement for statement, _values in rows) for rows in batches]
+    assert sum(counts) == 400
+    assert all(count % 2 == 0 for count in counts)
+    assert len(counts) > 3
+
+
 def test_norms_beyond_float32_are_infinite_and_nan_ones_nan(make: Make) -> None:
     record = make()
     record.append_steps(1, (lane_slice([1.0], scale=1e300), lane_slice([1.0], scale=math.nan)))

@@ -1,5 +1,6 @@
 """The curves panel draws what the history holds, in small bites, and survives any data."""
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -10,12 +11,21 @@ from PySide6.QtGui import QColor, QWheelEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from core.messages import Evaluation, LaneEvaluation, LaneInfo, LaneSlice, RunStarted, TrainingSlice
+from core.messages import (
+    BlockSamples,
+    Evaluation,
+    LaneEvaluation,
+    LaneInfo,
+    LaneSlice,
+    RunStarted,
+    TrainingSlice,
+)
 from core.settings import LaneSettings, NetworkSettings, RunSettings, lane
 from gui.axis_ticks import decade_ticks, linear_ticks, percent_ticks, step_ticks
 from gui.curves_panel import CurvesPanel
 from gui.gradient_history import colors
 from gui.loss_plot import MOST_POINTS
+from gui.profile_quantity import ProfileQuantity, choices, gains, products
 from gui.theme import DARK, LIGHT
 
 SHALLOW = NetworkSettings(depth=18)
@@ -293,8 +303,155 @@ def test_the_reading_can_be_switched(panel: CurvesPanel) -> None:
     painted(panel)
     assert panel.profile._curves[0].yData.tolist() == pytest.approx([0] * 8)
     panel.set_reading("output_gradients")
-    assert panel.reading.currentIndex() == 1
+    assert panel.reading.currentIndex() == 3
     assert panel.profile._curves[0].yData.tolist() == pytest.approx([-3] * 8)
+
+
+# ---- what the profile can show --------------------------------------------------------------
+
+AT_OUTPUT = np.array([8.0, 4.0, 4.0, 1.0, 2.0, 2.0, 1.0, 0.5])
+AT_WEIGHTS = np.array([3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0])
+
+
+def sampled(step: int, weights: np.ndarray) -> BlockSamples:
+    rows = [np.ones(8) for _ in range(9)]
+    rows[6] = weights
+    return BlockSamples(step, *rows)
+
+
+def with_gradients(
+    panel: CurvesPanel, norms: np.ndarray, at_output: np.ndarray, weights: np.ndarray | None = None
+) -> None:
+    started(panel, lane("A", SHALLOW))
+    ones = (1.0,) * 8
+    samples = None if weights is None else sampled(1201, weights)
+    share = LaneSlice(np.ones(1), np.ones(1), norms[None], at_output[None], 0.1, ones, ones, samples)
+    part = TrainingSlice(1, 1, (share,), (), 1.0, 0)
+    panel.add_slice(part)
+    panel.profile.add_slice(part)
+
+
+def shown(panel: CurvesPanel, quantity: ProfileQuantity) -> np.ndarray:
+    panel.profile.quantity = quantity
+    panel.profile.draw()
+    return 10.0 ** np.asarray(panel.profile._curves[0].yData)
+
+
+def test_there_are_five_quantities_each_explained() -> None:
+    rows = choices()
+    assert [row.quantity.value for row in rows] == ["norm", "rms", "relative", "output", "gain"]
+    assert len({row.label for row in rows}) == 5
+    assert all(row.explain for row in rows)
+
+
+def test_the_norm_per_weight_is_divided_by_the_root_of_their_number(panel: CurvesPanel) -> None:
+    with_gradients(panel, AT_WEIGHTS, AT_OUTPUT)
+    # two 3×3 convolutions and their batch norms; the width doubles with each later stage
+    widths = [(1, 1), (1, 1), (1, 2), (2, 2), (2, 4), (4, 4), (4, 8), (8, 8)]
+    counts = [9 * SHALLOW.width**2 * out * (into + out) + 4 * SHALLOW.width * out for into, out in widths]
+    wanted = [norm / math.sqrt(count) for norm, count in zip(AT_WEIGHTS, counts, strict=True)]
+    np.testing.assert_allclose(shown(panel, ProfileQuantity.RMS), wanted)
+
+
+def test_the_number_of_weights_is_the_engines_where_it_says_so(panel: CurvesPanel) -> None:
+    run = run_of(lane("A", SHALLOW))
+    counts = tuple(range(1, 9))
+    info = dataclasses.replace(run.lanes[0], branch_parameters=counts)
+    panel.start_run(dataclasses.replace(run, lanes=(info,)))
+    part = part_of(run, np.ones(1), norms=6.0)
+    panel.add_slice(part)
+    np.testing.assert_allclose(shown(panel, ProfileQuantity.RMS), [6 / math.sqrt(n) for n in counts])
+
+
+def test_the_norm_relative_to_the_weights_uses_the_last_sample(panel: CurvesPanel) -> None:
+    weights = np.array([2.0, 1.0, 1.0, 1.0, 1.0, 3.0, 1.0, 0.0])
+    norms = np.array([3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 0.0])
+    with_gradients(panel, norms, AT_OUTPUT, weights)
+    values = shown(panel, ProfileQuantity.RELATIVE)
+    np.testing.assert_allclose(values[:7], [1.5, 1, 4, 1, 5, 3, 2])
+    assert [spot.pos().x() for spot in panel.profile._floors[0].points()] == [7.5 / 8]  # a deleted branch
+    assert "non-finite" not in panel.profile.title.text()
+    assert "‖W‖ of step 1,201" in panel.profile.words(0, 0.01)
+
+
+def test_before_a_sample_there_is_no_relative_norm(panel: CurvesPanel) -> None:
+    with_gradients(panel, AT_WEIGHTS, AT_OUTPUT)
+    assert len(shown(panel, ProfileQuantity.RELATIVE)) == 0
+    assert panel.profile.words(0, 0.5) == "–"
+
+
+def test_gains_multiply_to_the_ratio_of_the_ends(panel: CurvesPanel) -> None:
+    with_gradients(panel, AT_WEIGHTS, AT_OUTPUT)
+    line = shown(panel, ProfileQuantity.GAIN)
+    by_block = {1: 2.0, 2: 1.0, 3: 4.0, 4: 0.5, 5: 1.0, 6: 2.0, 7: 2.0}  # ‖∂L/∂x‖ / ‖∂L/∂y‖ by hand
+    dots = {round(spot.pos().x() * 8 - 0.5): 10 ** spot.pos().y() for spot in panel.profile._dots[0].points()}
+    assert dots == pytest.approx(by_block)
+    product, wanted = 1.0, [1.0]
+    for block in range(7, 0, -1):
+        product *= by_block[block]
+        wanted.insert(0, product)
+    np.testing.assert_allclose(line, wanted)
+    assert product == 16
+    assert "16 healthy" in panel.profile.title.text()
+    assert panel.profile.words(0, 0.45) == "block 2.1: gain 4, ∏ gain of the later blocks 2"
+    assert panel.profile.words(0, 0.0) == "block 1.0: ∏ gain of the later blocks 16"
+    assert panel.profile._guide.isVisible()
+    assert panel.profile._guide.value() == 0
+
+
+def test_the_running_product_stands_beside_the_ratio(panel: CurvesPanel) -> None:
+    with_gradients(panel, AT_WEIGHTS, AT_OUTPUT)
+    shown(panel, ProfileQuantity.NORM)
+    assert "0.5 healthy, ∏ gain 16" in panel.profile.title.text()
+    shown(panel, ProfileQuantity.OUTPUT)
+    assert "16 healthy" in panel.profile.title.text()
+    assert not panel.profile._guide.isVisible()
+
+
+def test_a_product_loses_nothing_where_its_factors_would_underflow() -> None:
+    back = 10.0 ** np.linspace(-300, 0, 54)
+    assert products(back)[0] == pytest.approx(1e-300)
+    assert math.isnan(gains(back)[0])
+    with np.errstate(all="raise"):
+        assert np.isnan(products(np.zeros(3))).all()
+        assert np.isnan(gains(np.zeros(3))).all()
+        assert len(products(np.empty(0))) == 0
+
+
+@pytest.mark.parametrize("quantity", list(ProfileQuantity))
+@pytest.mark.parametrize("value", [math.nan, math.inf, 0.0, 1e308, 1e-320])
+def test_no_gradient_is_too_strange_for_any_quantity(
+    panel: CurvesPanel, quantity: ProfileQuantity, value: float
+) -> None:
+    strange = AT_WEIGHTS.copy()
+    strange[2:4] = value
+    with_gradients(panel, strange, strange, strange)
+    shown(panel, quantity)
+    panel.grab()
+    assert all(math.isfinite(end) for end in panel.profile.y_range)
+    panel.profile.words(0, 0.3)
+    if not math.isfinite(value):
+        assert "2 non-finite" in panel.profile.title.text()
+
+
+@pytest.mark.parametrize("quantity", list(ProfileQuantity))
+def test_no_quantity_is_scaled_to_less_than_four_decades(
+    panel: CurvesPanel, quantity: ProfileQuantity
+) -> None:
+    with_gradients(panel, np.full(8, 2.0), np.full(8, 3.0), np.full(8, 4.0))
+    shown(panel, quantity)
+    assert panel.profile.y_range[1] - panel.profile.y_range[0] >= 4
+
+
+@pytest.mark.parametrize("quantity", list(ProfileQuantity))
+def test_every_quantity_exports(panel: CurvesPanel, tmp_path: Path, quantity: ProfileQuantity) -> None:
+    with_gradients(panel, AT_WEIGHTS, AT_OUTPUT, AT_WEIGHTS)
+    values = shown(panel, quantity)
+    panel.export(panel.profile, tmp_path / "out.csv")
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    assert len(lines) == 9
+    assert float(lines[3].split(",")[3]) == pytest.approx(values[2])
+    assert len(lines[0].split(",")) == len(lines[3].split(","))
 
 
 def test_map_colours_tell_nothing_zero_and_non_finite_apart() -> None:

@@ -1,6 +1,7 @@
 """Twenty thousand steps in the real window: what is kept must not grow with them. Run with `-m soak`."""
 
 import argparse
+import faulthandler
 import os
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from gui.app import make_application, open_window
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
 def test_memory_stays_flat_over_20000_steps(tmp_path: Path) -> None:
+    faulthandler.cancel_dump_traceback_later()  # longer than any test else
     os.environ["SKIPSCOPE_DATA_DIR"] = str(tmp_path)
     make_application()
     window = open_window(argparse.Namespace(run=None, lesson=None, files=[]))

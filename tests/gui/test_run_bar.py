@@ -7,6 +7,7 @@ import pytest
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
+from core.lessons import Outcome, Verdict, load_lesson
 from core.messages import (
     EngineReady,
     EngineState,
@@ -268,12 +269,13 @@ def test_a_lesson_strip_shows_folds_and_judges(qtbot: QtBot) -> None:
     strip = LessonBar()
     qtbot.addWidget(strip)
     assert strip.isHidden()
-    strip.set_lesson("Deeper and plain", "Why?", "Watch the loss.")
+    lesson = replace(load_lesson("twins"), guess=None)
+    strip.set_lesson(lesson)
     assert not strip.isHidden()
     assert not strip.watch.isHidden()
     strip.fold.click()
     assert strip.watch.isHidden()
-    strip.set_verdict("2.31 against 1.42", True)
+    strip.set_outcome(Outcome((Verdict(lesson.expectations[0], 1.42, True),)))
     strip.set_theme(DARK)
     assert strip.verdict.palette().windowText().color().name() == DARK.good
     strip.clear()

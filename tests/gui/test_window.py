@@ -123,7 +123,7 @@ def test_a_toggle_is_sent_shown_as_requested_and_marked_when_applied(
     assert len(sent) == 1
     assert sent[0].shortcuts == (1, 1, 1, 0, 1, 1, 1, 1)  # type: ignore[union-attr]
     marked: list[tuple[int, int, str]] = []
-    window._toggles.applied.connect(lambda *found: marked.append(found))
+    window.toggles.applied.connect(lambda *found: marked.append(found))
     window.on_event(training_slice(2, applied=(sent[0].id,)))
     assert marked == [(2, 0, "shortcut 2.1 cut")]
 
@@ -171,7 +171,7 @@ def test_play_after_pause(make_window: Callable[..., tuple[MainWindow, FakeBridg
     window, bridge = make_window()
     running(window)
     window.on_event(StateChanged(EngineState.PAUSED))
-    window._play_or_pause()
+    window.play_or_pause()
     assert len(bridge.of(Play)) == 1
 
 
@@ -190,7 +190,7 @@ def test_missing_imagenet_weights_offer_the_download(
 ) -> None:
     window, bridge = make_window()
     running(window)
-    window._use_imagenet()
+    window.use_imagenet()
     asked = bridge.of(OpenCheckpoint)[0]
     window.on_event(Failed(Notice("not here"), asked.id))
     assert window.banner._action.isVisible()
@@ -209,6 +209,7 @@ def test_a_lesson_shows_its_question_and_at_the_end_its_verdict(
     window.on_event(training_slice(1, 100))
     assert not window.lesson_bar.verdict.text()
     window.on_event(training_slice(101, 100))
+    window.lesson_bar.choose(None)
     assert "did not meet" in window.lesson_bar.verdict.text()
     assert "2" in window.lesson_bar.verdict.text()
 
@@ -241,15 +242,15 @@ def test_geometry_docks_and_recent_files_are_remembered(
     file = tmp_path / "weights.safetensors"
     file.write_bytes(b"x")
     first.open_path(str(file))
-    first._docks["curves"].hide()
+    first.docks["curves"].hide()
     first.resize(1100, 700)
     first.close()
     second, _ = make_window()
     running(second)
-    assert second._docks["curves"].isHidden()
-    assert second._recent_menu.actions()[0].text() == str(file)
+    assert second.docks["curves"].isHidden()
+    assert second.menus.recent.actions()[0].text() == str(file)
     second.reset_layout()
-    assert not second._docks["curves"].isHidden()
+    assert not second.docks["curves"].isHidden()
 
 
 def test_closing_saves_and_ends_the_engine(make_window: Callable[..., tuple[MainWindow, FakeBridge]]) -> None:
@@ -262,7 +263,7 @@ def test_closing_saves_and_ends_the_engine(make_window: Callable[..., tuple[Main
 def test_keys_and_about_open(make_window: Callable[..., tuple[MainWindow, FakeBridge]]) -> None:
     window, _ = make_window()
     running(window)
-    window._show_keys()
+    window.menus.show_keys()
     from gui.help_dialogs import AboutDialog
 
     about = AboutDialog(READY, window)
