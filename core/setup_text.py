@@ -7,6 +7,7 @@ same words are used as in a lesson's file.
 import dataclasses
 import tomllib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from core.notices import SkipscopeError
@@ -71,6 +72,18 @@ def setup_from_text(text: str) -> RunSettings:
         for name in ("shortcuts", "branches"):
             _check_strengths(name, row.get(name, 1.0))
     return run_from_json(values)
+
+
+def read_setup(path: Path) -> RunSettings | None:
+    """Read a set-up from a file; None when it is a lesson's, or no text at all. Raises SkipscopeError."""
+    try:
+        if path.stat().st_size > MOST_CHARACTERS:
+            return None
+        text = path.read_text("utf-8")
+        values = tomllib.loads(text)
+    except (OSError, ValueError, RecursionError):  # who reads it as a lesson says what is wrong
+        return None
+    return setup_from_text(text) if "lanes" in values else None
 
 
 def _pairs(

@@ -13,7 +13,6 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import (
     QComboBox,
-    QFileDialog,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -24,7 +23,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.history import Reading, RunHistory, write_csv
+from core.history import Reading, RunHistory
 from core.messages import Evaluation, LaneInfo, RunStarted, TrainingSlice
 from gui.combo import add_explained
 from gui.curves_hover import CurvesHover, Plot, StepPlot
@@ -34,6 +33,7 @@ from gui.gradient_profile import GradientProfile
 from gui.loss_plot import LossPlot
 from gui.overlay_legend import OverlayLegend
 from gui.panel import Panel
+from gui.plot_export import Table, export, export_dialog
 from gui.profile_quantity import ProfileQuantity, choices
 from gui.run_overlay import RunOverlay
 from gui.stored_reader import StoredReader
@@ -208,20 +208,16 @@ class CurvesPanel(Panel):
         self.refresh_all()
 
     def export(self, plot: Plot, path: Path) -> None:
-        """Write what a plot shows (loss and accuracy: every step kept in full) as CSV."""
-        path = path if path.suffix else path.with_suffix(".csv")
+        """Write what a plot shows, by the ending: SVG, PNG, or (also without one) CSV."""
+        self.said.emit(export(plot, self._table(plot), path if path.suffix else path.with_suffix(".csv")))
+
+    def _table(self, plot: Plot) -> Table:
+        """What a plot shows; of loss and accuracy every step kept in full."""
         if isinstance(plot, LossPlot):
             head, rows = self.history.table([info.name for info in self._infos])
-        else:
-            head, rows = plot.table()
-        try:
-            write_csv(path, head, rows)
-        except OSError as error:
-            self.said.emit(
-                self.tr("{path} could not be written: {why}").format(path=path, why=error.strerror)
-            )
-        else:
-            self.said.emit(self.tr("Written: {path}").format(path=path))
+            return head, list(rows)
+        head, rows = plot.table()
+        return head, list(rows)
 
     # ---- inside ---------------------------------------------------------------------------
 
@@ -387,13 +383,7 @@ class CurvesPanel(Panel):
 
     def _exporting(self, plot: Plot) -> Callable[[], None]:
         def on_export() -> None:
-            dialog = QFileDialog(self, self.tr("Export CSV"))
-            dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-            dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-            dialog.setNameFilter(self.tr("Tables (*.csv)"))
-            dialog.setDefaultSuffix("csv")
-            dialog.fileSelected.connect(lambda name: self.export(plot, Path(name)))
-            dialog.open()
+            export_dialog(plot, lambda: self._table(plot), self.said.emit)
 
         return on_export
 

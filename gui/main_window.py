@@ -32,6 +32,7 @@ from core.messages import (
     Play,
     Progress,
     References,
+    Resume,
     RunStarted,
     SaveCheckpoint,
     Saved,
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from gui.setup_panel import SetupPanel
     from gui.veil import Veil
 
+RUN_SETTINGS = "settings.json"  # what makes a folder a run's
 REFRESH_MS = 2000  # of explanations that nobody asked for …
 REFRESH_SHARE = 0.1  # … and at most this share of the engine's time
 
@@ -494,10 +496,12 @@ class MainWindow(QMainWindow):
         self.begin(lesson.settings, name, lesson.script)
 
     def open_path(self, path: str) -> None:
-        """Open a picture, a lesson, a folder of class folders, or a checkpoint."""
+        """Open a picture, a lesson or set-up, a run, a folder of class folders, or a checkpoint."""
         from core.pictures import is_picture_name  # imports Pillow
 
-        if Path(path).is_dir():
+        if (Path(path) / RUN_SETTINGS).is_file():
+            self.submit(Resume(Path(path)))
+        elif Path(path).is_dir():
             self.setup.set_dataset(path)
             self.show_panel("setup")
             self.banner.show_text(self.tr("The folder is in the form; Apply begins a run on it."), bad=False)
@@ -505,12 +509,26 @@ class MainWindow(QMainWindow):
             self.show_panel("pictures")
             self.pictures.open_pictures([path])
         elif path.endswith(".toml"):
-            self.open_lesson(path)
+            self._open_text(path)
         else:
             self.submit(OpenCheckpoint(path, "look"))
         if Path(path).exists():
             self._memory.add_recent(path)
             self.menus.show_recent(self._memory.recent)
+
+    def _open_text(self, path: str) -> None:
+        """Open a lesson, or a set-up written as text."""
+        from core.setup_text import read_setup
+
+        try:
+            settings = read_setup(Path(path))
+        except SkipscopeError as error:
+            self.banner.show_text(say(error.notice))
+            return
+        if settings is None:
+            self.open_lesson(path)
+        else:
+            self.begin(settings)
 
     def ask_file(self) -> None:
         """Ask for a file and open it."""

@@ -146,7 +146,7 @@ class PlotCanvas(QWidget):
         menu.addAction(self.tr("View all"), self.view_all_chosen.emit)
         menu.addAction(self.tr("Last 500 steps"), self.recent_chosen.emit)
         menu.addSeparator()
-        menu.addAction(self.tr("Export CSV…"), self.export_chosen.emit)
+        menu.addAction(self.tr("Export SVG, PNG or CSV…"), self.export_chosen.emit)
         return menu
 
     # ---- inside ---------------------------------------------------------------------------

@@ -517,7 +517,7 @@ def test_a_right_click_opens_our_menu(panel: CurvesPanel, qtbot: QtBot) -> None:
     assert menu is not None
     texts = [action.text() for action in menu.actions() if action.text()]
     menu.close()
-    assert texts == ["View all", "Last 500 steps", "Logarithmic loss", "Export CSV…"]
+    assert texts == ["View all", "Last 500 steps", "Logarithmic loss", "Export SVG, PNG or CSV…"]
 
 
 def test_following_the_last_steps_goes_on_in_leaps(panel: CurvesPanel) -> None:
