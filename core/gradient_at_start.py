@@ -43,7 +43,7 @@ def gradient_at_start(
     """
     network = ResidualNetwork(settings)
     initialise(network, seed)
-    network.to(memory_format=network.memory_format)  # type: ignore[call-overload]
+    network.to(memory_format=network.memory_format)
     network.set_strengths((shortcut,) * settings.block_count, (branch,) * settings.block_count)
     generator = torch.Generator().manual_seed(derived_seed(seed, "noise"))
     pictures = torch.randn(batch_size, 3, image_size, image_size, generator=generator)

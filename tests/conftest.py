@@ -11,6 +11,7 @@ import pytest
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # on tensors as small as the tests' a second thread costs more than it gives; engines set their own count
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ["SKIPSCOPE_DATA_DIR"] = ""  # set for each test below
 
 

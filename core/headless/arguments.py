@@ -171,7 +171,9 @@ def _export(parser: Parser) -> None:
 
 
 def _bench(parser: Parser) -> None:
-    parser.add_argument("rows", nargs="*", metavar="train|window|start")
+    parser.add_argument("rows", nargs="*", metavar="train|window|start|init",
+                        help="what to measure (train, window, start). init, gradients at initialisation "
+                        "against figures on record, takes minutes and runs only when named")  # fmt: skip
     parser.add_argument("--seconds", type=number, default=60.0, help="length of the window row (60)")
     parser.add_argument("--json", action="store_true")
 

@@ -1,10 +1,13 @@
 """The `init` rows of `bench`: gradients at initialisation against the figures on record.
 
 The peer is a table of first over last block's ‖∂L/∂W‖, measured once with other code on noise of
-32 × 32 (medians of two or three seeds). "Pre-activation" there stood without a norm before the
-head, which makes the last block's second convolution as large as the first block's: with batch
-norm, this program's pre-activation network has a steeper profile (De & Smith 2020: the sum on
-the clean path grows by one branch a block), and its row says so.
+32 × 32 (medians of two or three seeds). Four of its figures are not met, for these reasons:
+- Pre-activation with batch norm at 56 layers: the flat 1.42 is what this network gives with its last
+  batch norm taken out (1.3). That norm's backward pass takes the mean off the gradient, most of
+  what the last block's second convolution would get; with it the ratio is about the √27 by which the
+  sum on the clean path grows (De & Smith 2020).
+- The two zeros: norms taken in float32 are 0 here too, in float64 they are 1e-23 and 1e-29.
+- torch's init, batch norm, plain, 56 layers: single seeds range over a decade.
 """
 
 import statistics
@@ -79,8 +82,8 @@ def cases() -> Iterator[Case]:
         for (norm, shortcut), peer in zip(COLUMNS, peers, strict=True):
             values = {"activation": activation, "init": init, "norm": norm}
             yield Case(_network(depth, **values), shortcut, 1.0, peer)
-    for activation, norm, branch, *peers in PRE_ACTIVATION:
-        for depth, peer in zip((18, 56), peers, strict=True):
+    for activation, norm, branch, shallow, deep in PRE_ACTIVATION:
+        for depth, peer in ((18, shallow), (56, deep)):
             yield Case(_network(depth, activation=activation, norm=norm, block="pre"), 1.0, branch, peer)
 
 

@@ -99,7 +99,7 @@ def test_before_anything_is_measured_it_says_what_it_shows_and_what_it_costs(pan
     assert panel.empty.isVisible()
     assert "Nothing is measured yet" in panel.empty.text()
     # the network as it is, 8 blocks, 8 shortcuts, and 8 points of 5 draws less those known already
-    assert "about 48 accuracy measurements on 1,000 held-out pictures per lane" in panel.price.text()
+    assert "about 48 accuracy measurements on 500 held-out pictures per lane" in panel.price.text()
     assert not panel.progress.isVisible()
     assert not panel.copy.isEnabled()
 

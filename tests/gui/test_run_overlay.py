@@ -134,7 +134,7 @@ def test_the_curves_stand_where_the_live_axis_has_them(
     overlay = make(steady)
     shown(qtbot, overlay, at(0, lanes=("A", "B")))
     plot.set_log(True)
-    overlay.draw(plot._placed, 1)
+    overlay.draw(plot.placed, 1)
     heights = [set(np.round(line.yData, 6)) for line in overlay._drawn[at(0).directory].lines]
     assert heights == [{0.0}, {round(float(np.log10(2)), 6)}]
 
@@ -224,7 +224,7 @@ def test_any_curve_can_be_drawn(
     overlay = make(reader)
     shown(qtbot, overlay, at(0))
     for averaged in (1, 50):
-        overlay.draw(plot._placed, averaged)
+        overlay.draw(plot.placed, averaged)
         overlay.draw(averaged=averaged)
         plot.grab()
 
