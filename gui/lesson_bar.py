@@ -1,7 +1,7 @@
 """The strip under the run bar: what the lesson asks, your guess, what to watch, and what came of it."""
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtGui import QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from core.lessons import Lesson, Outcome
@@ -153,8 +153,23 @@ class LessonBar(Panel):
             self._column.addWidget(widget)
 
 
+class _Wrapped(QLabel):
+    """Text in as many lines as its width asks for; a plain QLabel would ask for the lines of a narrow one."""
+
+    def sizeHint(self) -> QSize:
+        return QSize(0, self.heightForWidth(max(self.width(), 400)))
+
+    def minimumSizeHint(self) -> QSize:
+        return self.sizeHint()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if event.oldSize().width() != event.size().width():
+            self.updateGeometry()
+
+
 def _label(*, bold: bool = False) -> QLabel:
-    label = QLabel()
+    label = QLabel() if bold else _Wrapped()
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     if bold:

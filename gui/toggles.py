@@ -57,6 +57,7 @@ class Toggles(QObject):
         self._names: list[list[str]] = []
         self._last: dict[int, tuple[Strengths, Strengths]] = {}
         self._pending: dict[int, tuple[int, str]] = {}
+        self._dropped: set[int] = set()  # lanes whose last wish came to nothing
         self._gesture = _Gesture()
         self._is_held = is_held or _button_is_down
         self._hand = QTimer(self)
@@ -105,11 +106,21 @@ class Toggles(QObject):
         waiting = {lane for lane, _ in self._pending.values()}
         for place, part in enumerate(event.lanes):
             if place not in waiting and place in self._last:
-                self._last[place] = (part.shortcuts, part.branches)
+                self._see(event.first_step, place, (part.shortcuts, part.branches))
 
     def drop_request(self, command_id: int) -> None:
         """Forget a toggle that the engine could not do."""
-        self._pending.pop(command_id, None)
+        found = self._pending.pop(command_id, None)
+        if found is not None:
+            self._dropped.add(found[0])
+
+    def _see(self, step: int, lane: int, now: tuple[Strengths, Strengths]) -> None:
+        """Take a lane's strengths; what nobody here has asked for, a lesson has done."""
+        text = self._describe(lane, self._last[lane], now)
+        self._last[lane] = now
+        if text and lane not in self._dropped:
+            self.applied.emit(step, lane, text)
+        self._dropped.discard(lane)
 
     # ---- inside ---------------------------------------------------------------------------
 

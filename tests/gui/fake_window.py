@@ -58,13 +58,18 @@ def run_started(lesson: str | None = None, settings: RunSettings = SETTINGS) -> 
 
 
 def training_slice(
-    first: int, steps: int = 1, applied: tuple[int, ...] = (), lanes: int = 2
-) -> TrainingSlice:
-    one = LaneSlice(
-        losses=np.full(steps, 2.0), accuracies=np.full(steps, 0.5), gradient_norms=np.ones((steps, 8)),
-        output_gradients=np.ones((steps, 8)), learning_rate=0.05, shortcuts=(1.0,) * 8, branches=(1.0,) * 8,
-    )  # fmt: skip
-    return TrainingSlice(first, steps, (one,) * lanes, applied, 400.0, 500_000_000)
+    first: int, steps: int = 1, applied: tuple[int, ...] = (), lanes: int = 2,
+    shortcuts: tuple[tuple[float, ...], ...] = ((1.0,) * 8, (0.0,) * 8, (1.0,) * 8, (1.0,) * 8),
+) -> TrainingSlice:  # fmt: skip
+    one = [
+        LaneSlice(
+            losses=np.full(steps, 2.0), accuracies=np.full(steps, 0.5), gradient_norms=np.ones((steps, 8)),
+            output_gradients=np.ones((steps, 8)), learning_rate=0.05, shortcuts=shortcuts[lane],
+            branches=(1.0,) * 8,
+        )
+        for lane in range(lanes)
+    ]  # fmt: skip
+    return TrainingSlice(first, steps, tuple(one), applied, 400.0, 500_000_000)
 
 
 READY = EngineReady("cpu", Notice("CPU: none found"), 2, (("Python", "3.11"),), ("cpu",))

@@ -75,7 +75,7 @@ def test_a_toggle_gets_its_shock_card_though_nobody_has_looked(make_window: Make
     running(window)
     window.network.toggle_all()
     (sent,) = bridge.of(SetStrengths)
-    window.on_event(training_slice(2, applied=(sent.id,)))
+    window.on_event(training_slice(2, applied=(sent.id,), shortcuts=((0.0,) * 8, (0.0,) * 8)))
     window.on_event(Shocked(2, 0, Shock(0, 2.3, 0.123, 2.2, 0.145)))
     window.show_panel("shock")
     window.paint_everything()

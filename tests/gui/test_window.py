@@ -55,7 +55,10 @@ def test_a_toggle_is_sent_shown_as_requested_and_marked_when_applied(
     assert sent[0].shortcuts == (1, 1, 1, 0, 1, 1, 1, 1)  # type: ignore[union-attr]
     marked: list[tuple[int, int, str]] = []
     window.toggles.applied.connect(lambda *found: marked.append(found))
-    window.on_event(training_slice(2, applied=(sent[0].id,)))
+    now = (sent[0].shortcuts, (0.0,) * 8)  # type: ignore[union-attr]
+    window.on_event(training_slice(2, applied=(sent[0].id,), shortcuts=now))
+    window.on_event(training_slice(3, shortcuts=((1.0,) * 8, (0.0,) * 8)))  # as a lesson does
+    assert marked.pop() == (3, 0, "shortcut 2.1 restored")
     assert marked == [(2, 0, "shortcut 2.1 cut")]
 
 
