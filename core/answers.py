@@ -30,6 +30,7 @@ from core.messages import (
 from core.notices import Notice, SkipscopeError
 from core.shock_watch import ShockWatch
 
+PIECE_SECONDS = 0.05  # after which no further piece is begun between two steps
 EVALUATION_SHARE = 0.03  # of the engine's time
 Question: TypeAlias = Explain | Analyse
 
@@ -164,7 +165,16 @@ class Answers:
     # ---- work -------------------------------------------------------------------------------
 
     def do_piece(self, training: bool) -> None:
-        """Do one piece of the most urgent work; `training`: something else may be done meanwhile."""
+        """Do a little of the most urgent work; `training`: something else may be done meanwhile.
+
+        What was asked of an instrument takes pieces until PIECE_SECONDS are over, or it would take minutes.
+        """
+        began = time.perf_counter()
+        self._do_one(training)
+        while (self._analyses or self._judging) and time.perf_counter() - began < PIECE_SECONDS:
+            self._do_one(training)
+
+    def _do_one(self, training: bool) -> None:
         if self._explain is not None and self._explaining is None:
             self._begin_explanation(training)
         if self._explaining is not None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QDockWidget, QLabel, QMainWindow
+from PySide6.QtWidgets import QDockWidget, QLabel, QMainWindow, QTabBar
 
 from core.messages import (
     Analysed,
@@ -151,6 +151,9 @@ class Docks(QMainWindow):
         self._is_seen = True  # while the window is put together, docks come and go that nobody looks at
 
     def _on_visible(self, name: str, visible: bool) -> None:
+        for bar in self.findChildren(QTabBar):  # Qt makes and unmakes them as docks move
+            bar.setElideMode(Qt.TextElideMode.ElideNone)
+            bar.setUsesScrollButtons(True)
         if visible and self._is_seen:
             self._want(name)
 

@@ -174,8 +174,8 @@ class PathNorms(PathFigure):
 
 
 def _norm_ticks(low: float, high: float, pixels: float) -> Ticks:
-    """Decades; below 0.001, where they are powers of ten, no plain numbers between them."""
-    return decade_ticks(low, high, pixels if low >= -3 or high - low < 1 else min(pixels, 78 * (high - low)))
+    """Decades; below 0.0001, where they are powers of ten, no plain numbers between them."""
+    return decade_ticks(low, high, pixels if low >= -4 or high - low < 1 else min(pixels, 78 * (high - low)))
 
 
 def _decades(shown: list[FloatArray]) -> Range:

@@ -33,9 +33,9 @@ def run_settings(**values: object) -> RunSettings:
 class Bench:
     """An engine, its events, and the ticking."""
 
-    def __init__(self, record: bool = False, evaluate: bool = False) -> None:
+    def __init__(self, record: bool = False, evaluate: bool = False, watch: bool = False) -> None:
         self.events: list[Event] = []
-        self.engine = Engine(self.events.append, record=record, evaluate=evaluate)
+        self.engine = Engine(self.events.append, record=record, evaluate=evaluate, watch=watch)
 
     def ticks(self, until: Callable[[], bool] | None = None, most: int = 600) -> None:
         for _ in range(most):
