@@ -208,7 +208,10 @@ def short_name(name: str) -> str:
 def owner_lives(values: Mapping[str, str]) -> bool:
     """Whether the process that made the run is still there; a number can be another's by now."""
     try:
-        started = psutil.Process(int(values["pid"])).create_time()
+        owner = psutil.Process(int(values["pid"]))
+        started = owner.create_time()
+        if owner.status() == psutil.STATUS_ZOMBIE:  # killed, but its parent has not noticed yet
+            return False
     except psutil.Error:
         return False
     return abs(started - float(values["started"])) < CLOCK_SECONDS

@@ -43,6 +43,7 @@ class Collected:
     outputs: list[tuple[list[float], list[float]]] = field(default_factory=list)
     failed: Failed | None = None
     started: RunStarted | None = None
+    planned: int = 0  # where it is not what the run began with
     line: ProgressLine = field(default_factory=ProgressLine)
 
     def take(self, event: Event) -> None:
@@ -77,7 +78,7 @@ class Collected:
         last = ", ".join(f"{losses[-1]:.3f}" for losses in self.losses if losses)
         step = event.first_step + event.steps - 1
         self.line.show(
-            f"step {step} of {self.started.steps}  loss {last}  {event.images_per_second:.0f} images/s"
+            f"step {step} of {self.planned or self.started.steps}  loss {last}  {event.images_per_second:.0f} images/s"
         )
 
 
@@ -130,6 +131,7 @@ def train(
         first = run.step
         if steps is not None:
             run.plan(first + steps)
+            collected.planned = run.planned
         before_step(engine)
         engine.submit(Play())
         began = time.perf_counter()
