@@ -31,7 +31,12 @@ def ask_weights(parent: QWidget, chosen: Callable[[str], object]) -> None:
     dialog = QFileDialog(parent, QCoreApplication.translate("Ask", "Save the selected lane's weights"))
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
     dialog.setDefaultSuffix("safetensors")
-    dialog.setNameFilter("safetensors (*.safetensors)")
+    ours = "safetensors (*.safetensors)"
+    theirs = QCoreApplication.translate("Ask", "PyTorch, under torchvision's names (*.pt)")
+    dialog.setNameFilters([ours, theirs])
+    dialog.filterSelected.connect(
+        lambda kind: dialog.setDefaultSuffix("pt" if kind == theirs else "safetensors")
+    )
     _open(dialog, chosen)
 
 

@@ -5,15 +5,15 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor, QPalette
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
-from core.history import write_csv
 from core.messages import LaneInfo, RunStarted, TrainingSlice
 from gui.combo import add_explained, narrow_combo
 from gui.curves_legend import CurvesLegend, LegendEntry
 from gui.health_plot import HealthPlot
 from gui.health_quantity import HealthQuantity, readings
 from gui.panel import Panel
+from gui.plot_export import export, export_dialog
 from gui.theme import Theme
 from gui.wording import whole
 
@@ -99,16 +99,9 @@ class HealthPanel(Panel):
         super().set_theme(theme)
 
     def export(self, path: Path) -> None:
-        """Write what is shown as CSV."""
+        """Write what is shown, by the ending: SVG, PNG, or (also without one) CSV."""
         path = path if path.suffix else path.with_suffix(".csv")
-        try:
-            write_csv(path, *self.plot.table())
-        except OSError as error:
-            self.said.emit(
-                self.tr("{path} could not be written: {why}").format(path=path, why=error.strerror)
-            )
-        else:
-            self.said.emit(self.tr("Written: {path}").format(path=path))
+        self.said.emit(export(self.plot, self.plot.table(), path))
 
     # ---- inside ---------------------------------------------------------------------------
 
@@ -162,10 +155,4 @@ class HealthPanel(Panel):
         self.refresh_now()
 
     def _on_export(self) -> None:
-        dialog = QFileDialog(self, self.tr("Export CSV"))
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setNameFilter(self.tr("Tables (*.csv)"))
-        dialog.setDefaultSuffix("csv")
-        dialog.fileSelected.connect(lambda name: self.export(Path(name)))
-        dialog.open()
+        export_dialog(self.plot, self.plot.table, self.said.emit)

@@ -495,6 +495,14 @@ class MainWindow(QMainWindow):
             return
         self.begin(lesson.settings, name, lesson.script)
 
+    def next_lesson(self) -> None:
+        """Begin the lesson after the present one, or the first."""
+        from core.lessons import lesson_names
+
+        names = lesson_names()
+        now = self._run.lesson if self._run is not None else None
+        self.open_lesson(names[(names.index(now) + 1) % len(names)] if now in names else names[0])
+
     def open_path(self, path: str) -> None:
         """Open a picture, a lesson or set-up, a run, a folder of class folders, or a checkpoint."""
         from core.pictures import is_picture_name  # imports Pillow

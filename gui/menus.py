@@ -81,6 +81,7 @@ class Menus(QObject):
             Entry(run, self.tr("Cut or restore &all shortcuts of the lane"), "Shift+S", network.toggle_all),
             Entry(run, self.tr("Delete or restore the selected &branch"), "B", network.toggle_branch),
             Entry(run, "-"),
+            Entry(run, self.tr("&Next lesson"), "N", window.next_lesson),
             Entry(run, self.tr("&Library of runs"), "Ctrl+L", lambda: window.show_panel("runs")),
             Entry(run, self.tr("&What was done"), "Ctrl+H", lambda: window.show_panel("deeds")),
             Entry(tools, self.tr("&Shock card"), "Ctrl+1", lambda: window.show_panel("shock")),

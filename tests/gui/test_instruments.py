@@ -143,6 +143,19 @@ def test_a_lesson_is_veiled_until_guessed_and_brings_its_script(make_window: Mak
     assert not window._veils
 
 
+def test_one_key_opens_lesson_after_lesson(make_window: Make) -> None:
+    window, bridge = make_window()
+    running(window)
+    window.next_lesson()
+    assert bridge.of(Setup)[-1].lesson == "twins"  # type: ignore[union-attr]
+    window.on_event(run_started("paths", load_lesson("paths").settings))
+    window.next_lesson()
+    assert bridge.of(Setup)[-1].lesson == "twins"  # type: ignore[union-attr]
+    window.on_event(run_started("twins"))
+    window.next_lesson()
+    assert bridge.of(Setup)[-1].lesson == "vanishing-relu"  # type: ignore[union-attr]
+
+
 def test_a_run_folder_is_resumed_and_a_setup_text_begun(
     make_window: Make, tmp_path: Path, qtbot: QtBot
 ) -> None:
