@@ -162,6 +162,7 @@ class _WindowBench:
         self._clicked: tuple[float, int] | None = None
         self._waits_for_paint = False
         self._clicking = False
+        self._is_over = False  # closing waits for the engine to save: no tick that anybody feels
 
     def run(self) -> int:
         import tempfile
@@ -243,11 +244,12 @@ class _WindowBench:
                 self._made["rates"] = self._made["rates"] or rates(self._marks)
                 self._clicking = True  # after the rates: a toggle brings evaluations and checkpoints
                 if len(self._made["click_applied_steps"]) >= CLICKS:
+                    self._is_over = True
                     self._window.close()
 
     def on_tick(self) -> None:
         now = time.perf_counter()
-        if self._last_tick is not None and self._marks:
+        if self._last_tick is not None and self._marks and not self._is_over:
             self._made["ticks_ms"].append(1000 * (now - self._last_tick))
         self._last_tick = now
 
