@@ -24,6 +24,7 @@ from core.files import write_atomically
 from core.live_run import LiveRun, Start
 from core.messages import (
     Analyse,
+    Assess,
     Branch,
     BrowsePictures,
     Cancel,
@@ -37,8 +38,10 @@ from core.messages import (
     Event,
     Explain,
     Failed,
+    JudgeAll,
     LookBack,
     LookedBack,
+    OpenAlbum,
     OpenCheckpoint,
     Pause,
     Play,
@@ -63,7 +66,7 @@ from core.versions import versions
 SLICE_SECONDS = 0.05
 CHECKPOINT_SECONDS = 30.0
 CAPTUM_AFTER_STEPS = 3
-QUESTIONS = (Explain, Analyse, BrowsePictures, Cancel)
+QUESTIONS = (Explain, Assess, Analyse, BrowsePictures, JudgeAll, OpenAlbum, Cancel)
 
 
 class Engine:
@@ -217,8 +220,14 @@ class Engine:
                 self._look_back(command)
             case BrowsePictures():
                 self._answers.browse(command)
+            case JudgeAll():
+                self._answers.judge_all(command)
+            case OpenAlbum():
+                self._answers.open_album(command)
             case Explain():
                 self._answers.explain(command)
+            case Assess():
+                self._answers.assess(command)
             case Analyse():
                 self._answers.analyse(command)
             case Evaluate():

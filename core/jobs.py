@@ -160,7 +160,7 @@ def _passes(
     predicted: NDArray[np.int64],
     sure: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
-    keep = np.ones(len(labels), bool) if request.label is None else labels == request.label
+    keep = np.isin(labels, request.labels) if request.labels else np.ones(len(labels), bool)
     known = predicted.min(1) >= 0  # networks that predict at all
     if not known.any():
         return keep if request.kind == "all" else np.zeros_like(keep)

@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.acts import Act
+from core.checks import Check
 from core.findings import Finding, Instrument, Shock
+from core.methods import Parameters
 from core.notices import Notice
 from core.settings import NetworkSettings, RunSettings
 
@@ -114,17 +116,42 @@ class SaveCheckpoint:
 
 
 PictureFilter = Literal["all", "wrong", "correct", "confident", "disagree"]
+PictureOrder = Literal["order", "loss", "sure"]  # as they lie there; highest loss first; least sure first
+HELD_OUT = "held-out"  # the album of the run's held-out pictures
+BROUGHT = "brought"  # the album of pictures the user opened
 
 
 @dataclass(frozen=True, slots=True)
 class BrowsePictures:
-    """Ask for a page of held-out pictures with the source's predictions for them."""
+    """Ask for a page of an album's pictures with the source's predictions for them."""
 
     kind: PictureFilter = "all"
-    label: int | None = None  # only pictures of this class
+    labels: tuple[int, ...] = ()  # only pictures of these classes; empty: of any
     offset: int = 0
     count: int = 60
     source: str = "lanes"
+    album: str = HELD_OUT
+    predicted: int | None = None  # only pictures that a network takes for this class
+    sure: tuple[float, float] = (0.0, 1.0)  # only pictures whose class gets a probability between these
+    network: int | None = None  # that `predicted`, `sure` and the order are about; None: any of them
+    order: PictureOrder = "order"
+    id: int = field(default_factory=next_id)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeAll:
+    """Let a source's networks predict every picture of an album, not only those that are at hand."""
+
+    source: str = "lanes"
+    album: str = HELD_OUT
+    id: int = field(default_factory=next_id)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAlbum:
+    """Open picture files, or folders of them, as the album BROUGHT; what is no picture is left out."""
+
+    paths: tuple[str, ...]
     id: int = field(default_factory=next_id)
 
 
@@ -134,6 +161,13 @@ class OwnPicture:
 
     name: str
     pixels: NDArray[np.uint8]  # (height, width, 3)
+
+
+# What stands side by side for every network: one map; the map with all shortcuts, with none, and the
+# difference; a map of every place from the stem to the last block; of one class, of another, and the
+# difference; maps of several methods.
+Arrangement = Literal["single", "switch", "filmstrip", "targets", "methods"]
+MOST_METHODS = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,6 +183,24 @@ class Explain:
     target: int | None = None
     source: str = "lanes"  # "lanes", or the name of a reference
     automatic: bool = False
+    parameters: Parameters = ()  # of `method`, where they differ from the defaults
+    arrangement: Arrangement = "single"
+    against: int | None = None  # "targets": the other class; None: the most probable but `target`
+    methods: tuple[str, ...] = ()  # "methods": these, with default parameters but for `method`'s
+    id: int = field(default_factory=next_id)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assess:
+    """Ask how far a map can be trusted: one check of one network's map, with the strengths of now."""
+
+    check: Check
+    picture: int | OwnPicture
+    method: str
+    target: int
+    network: int = 0  # its place in the source
+    source: str = "lanes"
+    parameters: Parameters = ()
     id: int = field(default_factory=next_id)
 
 
@@ -227,7 +279,8 @@ class Shutdown:
 
 Command: TypeAlias = (
     Setup | Play | Pause | StepOnce | Reset | SetStrengths | SetLearningRate | OpenCheckpoint | SaveCheckpoint
-    | BrowsePictures | Explain | Evaluate | Analyse | Resume | Branch | LookBack | Download | Cancel | Shutdown
+    | BrowsePictures | JudgeAll | OpenAlbum | Explain | Assess | Evaluate | Analyse | Resume | Branch | LookBack
+    | Download | Cancel | Shutdown
 )  # fmt: skip
 
 
@@ -378,36 +431,78 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PicturePage:
-    """A page of held-out pictures and what the source's networks say of them."""
+    """A page of an album's pictures and what the source's networks say of them."""
 
     request: int
     matching: int  # how many pictures pass the filter
     offset: int
-    indices: NDArray[np.int64]  # (n,)
+    indices: NDArray[np.int64]  # (n,) in the album
     pixels: NDArray[np.uint8]  # (n, height, width, 3)
-    labels: NDArray[np.int64]  # (n,)
+    labels: NDArray[np.int64]  # (n,); -1 where the class is not known
     predicted: NDArray[np.int64]  # (networks, n); -1 where nothing is known yet
     confidence: FloatArray  # (networks, n) probability of the predicted class
     step: int | None  # when the predictions were made
     class_names: tuple[str, ...] = ()
+    album: str = HELD_OUT
+    paths: tuple[str, ...] = ()  # of an album of files; empty for the held-out pictures
+    unreadable: tuple[bool, ...] = ()  # of an album of files: nothing could be made of this one
+    judged: int = 0  # how many of the album's pictures the source has predicted …
+    total: int = 0  # … of so many
+    losses: FloatArray | None = None  # (networks, n); NaN where the class or the prediction is not known
+
+
+@dataclass(frozen=True, slots=True)
+class AlbumOpened:
+    """Pictures the user opened can be browsed as the album BROUGHT; `notice` says what was left out."""
+
+    request: int
+    title: str
+    pictures: int
+    notice: Notice | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """How a source's predictions compare with the classes, over the pictures predicted so far."""
+
+    source: str
+    album: str
+    step: int | None
+    judged: int  # pictures that are labelled and predicted
+    total: int  # in the album
+    names: tuple[str, ...]  # of the networks
+    class_names: tuple[str, ...]
+    confusion: NDArray[np.int64]  # (networks, classes, classes): true class, predicted class
+    bins: FloatArray  # (networks, 10, 3) of confidence: pictures, mean confidence, share right
+    calibration_errors: FloatArray  # (networks,) expected calibration error (Guo et al. 2017)
+    request: int | None = None
+
+
+Role = Literal["", "on", "off", "target", "against", "difference"]  # a map's part in an arrangement
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Attributed:
-    """One network's answer for one picture."""
+    """One network's answer for one picture: one map of an arrangement."""
 
     name: str  # of the lane or network
     attribution: NDArray[np.float32] | None  # (channels, height, width), signed; None: not right here
     reason: Notice | None  # why there is no attribution
-    probabilities: FloatArray  # (classes,)
+    probabilities: FloatArray  # (classes,); empty for a difference
     target: int
     completeness_error: float | None
-    shortcuts: tuple[float, ...]
+    shortcuts: tuple[float, ...]  # in force for this map
+    method: str = ""
+    parameters: Parameters = ()  # every one, with its value
+    role: Role = ""
+    block: int | None = None  # of a filmstrip; -1: the stem
+    baseline: str = "none"
+    seconds: float = 0.0  # 0 where it was known already
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explanation:
-    """Reply to Explain: one answer per network. `done` False: a coarse map that will be refined."""
+    """Reply to Explain: `frames` answers per network, network by network; `done` False: more will come."""
 
     request: int
     method: str
@@ -419,6 +514,27 @@ class Explanation:
     networks: tuple[Attributed, ...]
     seconds: float  # of computing; training between the pieces does not count
     transform: str
+    done: bool = True
+    frames: int = 1  # maps per network, once all are there
+    arrangement: Arrangement = "single"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assessed:
+    """What a check found; `done` False: so far."""
+
+    request: int
+    check: Check
+    name: str  # of the lane or network
+    method: str
+    target: int
+    step: int | None
+    value: float | None  # None: not known yet, or not to be had (see `reason`)
+    shares: FloatArray  # (points,) what `curve` is over: share of the pixels; or layers drawn anew
+    curve: FloatArray  # (points,) probability of the class; or rank correlation; may be empty
+    control: FloatArray  # (points,) the same in an order drawn by lot; may be empty
+    seconds: float
+    reason: Notice | None = None
     done: bool = True
 
 
@@ -504,7 +620,8 @@ class Failed:
 
 Event: TypeAlias = (
     EngineReady | LibrariesLoaded | StateChanged | Progress | RunStarted | TrainingSlice | Evaluation | PicturePage
-    | Explanation | Analysed | Shocked | LookedBack | CheckpointOpened | References | Downloaded | Saved | Failed
+    | AlbumOpened | Judged | Explanation | Assessed | Analysed | Shocked | LookedBack | CheckpointOpened | References
+    | Downloaded | Saved | Failed
 )  # fmt: skip
 
 

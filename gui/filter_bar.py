@@ -49,9 +49,9 @@ class FilterBar(QWidget):
 
     def request(self, offset: int = 0) -> BrowsePictures:
         """Make the request for a page of what is chosen."""
-        return BrowsePictures(
-            self.kind.currentData(), self.label.currentData(), offset, source=self.chosen_source()
-        )
+        label = self.label.currentData()
+        labels = () if label is None else (label,)
+        return BrowsePictures(self.kind.currentData(), labels, offset, source=self.chosen_source())
 
     def chosen_kind(self) -> PictureFilter:
         """Return the filter."""
