@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.attribution import snapshot
 from core.findings import ANALYSED_PICTURES, Finding, Instrument
 from core.gradient_split import split
 from core.lesions import lesions_in_pieces
@@ -17,6 +16,7 @@ from core.notices import SkipscopeError
 from core.path_shares import path_shares_in_pieces
 from core.private_copy import training_copy
 from core.slow_motion import slow_motion
+from core.snapshot import snapshot
 from core.sources import LANES, Source
 from core.surplus import surplus_in_pieces
 from core.training import scheduled

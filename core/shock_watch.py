@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from core.attribution import Snapshot, snapshot
 from core.evaluation import evaluate_in_pieces
 from core.findings import Shock
 from core.fresh_statistics import refreshed_in_pieces
 from core.live_run import LiveRun
 from core.messages import Event, Shocked
+from core.snapshot import Snapshot, snapshot
 
 MOMENTS = (10, 50)  # steps after the toggle
 PICTURES = 500  # held-out, behind each figure

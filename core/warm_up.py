@@ -1,3 +1,3 @@
 """Work that can be done while torch is being imported. Imports no torch."""
 
-from core.datasets import warm_up as warm_up
+from core.fashion_mnist import warm_up as warm_up

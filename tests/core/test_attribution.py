@@ -1,224 +1,69 @@
-"""Every map against an oracle: Captum on the source network, autograd by hand, or brute force."""
+"""Every map against autograd by hand or brute force; what is left behind; what is refused."""
 
 import copy
 import itertools
-from collections.abc import Callable, Iterator
 
 import captum.attr as captum
 import numpy as np
 import pytest
 import torch
-import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core import attribution_question
 from core.attribution import (
     AttributionError,
     Result,
     attribute,
     attribute_in_pieces,
     probabilities,
-    refresh_snapshot,
-    snapshot,
     unsuitable,
 )
-from core.methods import DEFAULT_METHOD, METHODS
+from core.methods import DEFAULT_METHOD, METHODS, MethodError, Parameters
 from core.network import ResidualNetwork, initialise
 from core.settings import NetworkSettings
+from core.snapshot import refresh_snapshot, snapshot
+from tests.core import attribution_cases
+from tests.core.attribution_cases import (
+    QUICK,
+    SIDE,
+    STRENGTHS,
+    TARGET,
+    VARIANTS,
+    Captum,
+    assert_close,
+    make_network,
+    make_picture,
+)
 
-SIDE = 16
-TARGET = 3
-SMALL = NetworkSettings(width=4)
-STRENGTHS = {
-    "all shortcuts": (1.0, 1.0),
-    "half strength": (0.5, 1.0),
-    "plain": (0.0, 1.0),
-    "deleted branches": (1.0, 0.0),
-}
-VARIANTS = {
-    "as in the article": SMALL,
-    "zero-padding": NetworkSettings(width=4, projection="pad"),
-    "pre-activation": NetworkSettings(width=4, block="pre"),
-    "no norm": NetworkSettings(width=4, norm="none"),
-    "pre-activation without norm": NetworkSettings(width=4, block="pre", norm="none"),
-    "tanh": NetworkSettings(width=4, activation="tanh"),
-    "7x7 stem": NetworkSettings(width=4, stem="7x7"),
-    "three stages": NetworkSettings(depth=20, width=4),
-}
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-def as_if_trained(network: nn.Module, seed: int) -> None:
-    """Move statistics and biases, so that the zero picture no longer gives zero activations."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for module in network.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.running_mean.normal_(0, 0.5, generator=generator)
-                module.running_var.uniform_(0.5, 1.5, generator=generator)
-                module.weight.uniform_(0.5, 1.5, generator=generator)
-                module.bias.normal_(0, 0.3, generator=generator)
-            elif isinstance(module, nn.Conv2d) and module.bias is not None:
-                module.bias.normal_(0, 0.3, generator=generator)
-
-
-def make_network(
-    settings: NetworkSettings = SMALL, strengths: str = "all shortcuts", seed: int = 0
-) -> ResidualNetwork:
-    network = ResidualNetwork(settings)
-    initialise(network, seed)
-    as_if_trained(network, seed)
-    shortcut, branch = STRENGTHS[strengths]
-    network.set_strengths((shortcut,) * settings.block_count, (branch,) * settings.block_count)
-    return network
-
-
-def make_picture(side: int = SIDE, seed: int = 0) -> Tensor:
-    return torch.randn(3, side, side, generator=torch.Generator().manual_seed(seed))
-
-
-def assert_close(ours: np.ndarray, expected: Tensor, tolerance: float = 1e-4) -> None:
-    theirs = expected.detach().numpy()
-    assert ours.shape == theirs.shape
-    assert np.abs(theirs).max() > 0
-    assert np.abs(ours - theirs).max() <= tolerance * np.abs(theirs).max()
-
-
-def by_captum(source: nn.Module, method: str, picture: Tensor, last_block: nn.Module) -> Tensor:
-    x = picture[None].clone().requires_grad_()
-    side = picture.shape[1]
-    window = max(3, side // 8)
-    stride = max(1, window // 2)
-    calls: dict[str, Callable[[], Tensor]] = {
-        "saliency": lambda: captum.Saliency(source).attribute(x, TARGET, abs=False),
-        "input_x_gradient": lambda: captum.InputXGradient(source).attribute(x, TARGET),
-        "integrated_gradients": lambda: captum.IntegratedGradients(source).attribute(
-            x, 0 * x, TARGET, n_steps=50, internal_batch_size=25
-        ),
-        "guided_backprop": lambda: captum.GuidedBackprop(source).attribute(x, TARGET),
-        "grad_cam": lambda: F.interpolate(
-            captum.LayerGradCam(source, last_block).attribute(x, TARGET),
-            (side, side), mode="bilinear", align_corners=False,
-        ),
-        "occlusion": lambda: captum.Occlusion(source).attribute(
-            x.detach(), (3, window, window), (3, stride, stride), 0, TARGET, perturbations_per_eval=25
-        ),
-        "deep_lift": lambda: captum.DeepLift(source).attribute(x, torch.zeros_like(x), TARGET),
-    }  # fmt: skip
-    return calls[method]()[0]
-
-
-# ---- against Captum on networks written by others -------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def torchvision_network() -> nn.Module:
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        source = torchvision.models.resnet18(weights=None).eval()
-    as_if_trained(source, 0)
-    return source
-
-
-@pytest.mark.parametrize("method", [method for method in METHODS if method != "deep_lift"])
-def test_map_equals_captums_own_on_torchvisions_network(torchvision_network: nn.Module, method: str) -> None:
-    # torchvision reuses its ReLUs, which Captum's DeepLift refuses; see the networks below for that
-    ours = ResidualNetwork(NetworkSettings(width=64, stem="7x7", classes=1000))
-    state = torchvision_network.state_dict()
-    ours.load_state_dict({name.replace("downsample", "shortcut"): value for name, value in state.items()})
-    expected = by_captum(torchvision_network, method, make_picture(64), torchvision_network.layer4[-1])
-    assert_close(attribute(ours, make_picture(64), method, TARGET).attribution, expected)
-
-
-class IndependentBlock(nn.Module):
-    def __init__(self, inside: int, outside: int, stride: int, has_shortcut: bool) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(inside, outside, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(outside)
-        self.relu1 = nn.ReLU()
-        self.conv2 = nn.Conv2d(outside, outside, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(outside)
-        self.relu2 = nn.ReLU()
-        self.has_shortcut = has_shortcut
-        if has_shortcut and (stride != 1 or inside != outside):
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(inside, outside, 1, stride, bias=False), nn.BatchNorm2d(outside)
-            )
-        else:
-            self.shortcut = nn.Sequential()
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.bn2(self.conv2(self.relu1(self.bn1(self.conv1(x)))))
-        return self.relu2(y + self.shortcut(x)) if self.has_shortcut else self.relu2(y)
-
-
-class IndependentNetwork(nn.Module):
-    """The article's network at width 4 with every ReLU its own module; or the plain one."""
-
-    def __init__(self, has_shortcuts: bool) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 4, 3, 1, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(4)
-        self.relu = nn.ReLU()
-        inside = 4
-        for stage, outside in enumerate((4, 8, 16, 32), start=1):
-            first = IndependentBlock(inside, outside, 1 if stage == 1 else 2, has_shortcuts)
-            second = IndependentBlock(outside, outside, 1, has_shortcuts)
-            self.add_module(f"layer{stage}", nn.Sequential(first, second))
-            inside = outside
-        self.pool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(32, 10)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.relu(self.bn1(self.conv1(x)))
-        for stage in (1, 2, 3, 4):
-            x = getattr(self, f"layer{stage}")(x)
-        return self.fc(self.pool(x).flatten(1))
-
-
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("strengths", ["all shortcuts", "plain"])
-def test_map_equals_captums_own_on_an_independent_network(method: str, strengths: str) -> None:
-    ours = make_network(strengths=strengths)
-    source = IndependentNetwork(has_shortcuts=strengths != "plain").eval()
-    wanted = source.state_dict()
-    source.load_state_dict({name: value for name, value in ours.state_dict().items() if name in wanted})
-    expected = by_captum(source, method, make_picture(), source.layer4[-1])
-    assert_close(attribute(ours, make_picture(), method, TARGET).attribution, expected)
+one_thread = pytest.fixture(autouse=True)(attribution_cases.one_thread)
+COMPLETE = ("integrated_gradients", "deep_lift", "gradient_shap", "shapley_value_sampling", "conductance")
+COARSE = ("grad_cam", "activation", "conductance")  # one channel
+RELU_ONLY = ("guided_backprop", "guided_grad_cam")
 
 
 # ---- against what can be worked out by hand --------------------------------------------------
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_grad_cam_is_the_last_sum_after_its_activation(variant: str) -> None:
-    network = make_network(VARIANTS[variant]).eval()
-    seen: list[Tensor] = []
-    last = network.act_last if network.settings.block == "pre" else network.blocks[-1].act2
-    handle = last.register_forward_hook(lambda module, inputs, output: seen.append(output))
-    score = network(make_picture(32)[None])[0, TARGET]
-    handle.remove()
-    (gradient,) = torch.autograd.grad(score, seen[0])
-    coarse = (gradient.mean((2, 3), keepdim=True) * seen[0]).sum(1, keepdim=True)
-    expected = F.interpolate(coarse, (32, 32), mode="bilinear", align_corners=False)[0]
-    result = attribute(network, make_picture(32), "grad_cam", TARGET)
-    assert result.attribution.shape == (1, 32, 32)
-    np.testing.assert_allclose(result.attribution, expected.detach().numpy(), atol=1e-6)
-
-
-@pytest.mark.parametrize(("height", "width"), [(8, 8), (16, 16), (9, 14), (33, 40), (2, 5)])
-def test_occlusion_equals_brute_force(height: int, width: int) -> None:
+@pytest.mark.parametrize(
+    ("height", "width", "parameters"),
+    [
+        (8, 8, ()),
+        (16, 16, ()),
+        (9, 14, ()),
+        (33, 40, ()),
+        (2, 5, ()),
+        (9, 14, (("window", 5), ("stride", 2))),
+        (12, 8, (("window", 4), ("stride", 4))),
+        (8, 11, (("window", 8), ("stride", 8))),
+        (6, 6, (("window", 1), ("stride", 1))),
+    ],
+)
+def test_occlusion_equals_brute_force(height: int, width: int, parameters: Parameters) -> None:
     network = make_network().eval()
     picture = make_picture(40)[:, :height, :width].contiguous()
-    window = min(max(3, min(height, width) // 8), height, width)
-    stride = max(1, window // 2)
+    window = int(dict(parameters).get("window", min(max(3, min(height, width) // 8), height, width)))
+    stride = int(dict(parameters).get("stride", max(1, window // 2)))
     total, count = np.zeros((height, width)), np.zeros((height, width))
     with torch.no_grad():
         whole = float(network(picture[None])[0, TARGET])
@@ -229,11 +74,30 @@ def test_occlusion_equals_brute_force(height: int, width: int) -> None:
                 lost = whole - float(network(blanked[None])[0, TARGET])
                 total[top : top + window, left : left + window] += lost
                 count[top : top + window, left : left + window] += 1
-    ours = attribute(network, picture, "occlusion", TARGET).attribution
+    ours = attribute(network, picture, "occlusion", TARGET, parameters).attribution
     # each loss is a difference of two scores, so its rounding is theirs
     np.testing.assert_allclose(
         ours, np.broadcast_to(total / count, ours.shape), atol=2e-6 * max(1, abs(whole))
     )
+
+
+@pytest.mark.parametrize(("height", "width", "grid"), [(8, 8, 2), (9, 14, 4), (5, 7, 5), (6, 6, 1)])
+def test_feature_ablation_equals_brute_force(height: int, width: int, grid: int) -> None:
+    network = make_network().eval()
+    picture = make_picture(14)[:, :height, :width].contiguous()
+    expected = np.full((height, width), np.nan)
+    with torch.no_grad():
+        whole = float(network(picture[None])[0, TARGET])
+        for row, column in itertools.product(range(grid), repeat=2):
+            inside = np.array(
+                [[y * grid // height == row and x * grid // width == column for x in range(width)]
+                 for y in range(height)]
+            )  # fmt: skip
+            blanked = picture.clone()
+            blanked[:, torch.from_numpy(inside)] = 0
+            expected[inside] = whole - float(network(blanked[None])[0, TARGET])
+    ours = attribute(network, picture, "feature_ablation", TARGET, (("grid", grid),)).attribution
+    np.testing.assert_allclose(ours, np.broadcast_to(expected, ours.shape), atol=2e-6 * max(1, abs(whole)))
 
 
 class Rescaled(nn.Module):
@@ -332,7 +196,7 @@ def test_integrated_gradients_add_up(variant: str) -> None:
     picture = make_picture(seed=1)
     target = int(probabilities(network, picture).argmax())
     # random biases put many kinks on the way, and 50 steps then miss up to 1.5 %
-    result = attribute(network, picture, "integrated_gradients", target, steps=400)
+    result = attribute(network, picture, "integrated_gradients", target, (("steps", 400),))
     missing, change = missing_and_change(network, picture, result)
     assert result.completeness_error == pytest.approx(missing / change, abs=1e-5)
     assert missing <= 1e-2 * change
@@ -342,7 +206,7 @@ def test_integrated_gradients_add_up(variant: str) -> None:
 @pytest.mark.parametrize("stem", ["3x3", "7x7"])
 def test_three_methods_agree_on_an_untrained_network(stem: str, strengths: str) -> None:
     # without biases and statistics the network is positively homogeneous
-    for seed in range(3):
+    for seed in range(5):
         network = ResidualNetwork(NetworkSettings(width=4, stem=stem))  # type: ignore[arg-type]
         initialise(network, seed)
         shortcut, branch = STRENGTHS[strengths]
@@ -385,16 +249,24 @@ def test_a_method_leaves_no_trace(method: str, kind: str) -> None:
     network = snapshot(live) if kind == "snapshot" else live
     picture = make_picture()
     before, random = trace(network), torch.random.get_rng_state()
-    attribute(network, picture, method, TARGET)
+    others = np.random.get_state()[1].copy()
+    attribute(network, picture, method, TARGET, QUICK.get(method, ()))
     assert trace(network) == before
     assert torch.equal(torch.random.get_rng_state(), random)
+    assert np.array_equal(np.random.get_state()[1], others)
     assert torch.is_grad_enabled()
     assert picture.grad is None
     assert not picture.requires_grad
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("where", ["conv1", "layer2.0.act1", "layer3.1", "fc"])
+PLACES = ("conv1", "maxpool", "layer1.0", "layer2.0.act1", "layer3.1", "fc")
+
+
+@pytest.mark.parametrize(
+    ("method", "where"),
+    # an activation is not asked of the head
+    [pair for pair in itertools.product(METHODS, PLACES) if pair != ("activation", "fc")],
+)
 def test_a_method_leaves_no_trace_when_it_fails(method: str, where: str) -> None:
     network = snapshot(make_network())
 
@@ -402,14 +274,55 @@ def test_a_method_leaves_no_trace_when_it_fails(method: str, where: str) -> None
         raise ArithmeticError("injected")
 
     handle = network.get_submodule(where).register_forward_hook(fail)
-    before = trace(network)
+    before, random = trace(network), torch.random.get_rng_state()
+    parameters = QUICK.get(method, ())
     with pytest.raises(ArithmeticError, match="injected"):
-        attribute(network, make_picture(), method, TARGET)
+        attribute(network, make_picture(), method, TARGET, parameters)
+    assert trace(network) == before
+    assert torch.equal(torch.random.get_rng_state(), random)
+    assert torch.is_grad_enabled()
+    handle.remove()
+    clean = attribute(make_network(), make_picture(), method, TARGET, parameters).attribution
+    again = attribute(network, make_picture(), method, TARGET, parameters).attribution
+    assert np.array_equal(again, clean)
+
+
+@pytest.mark.parametrize(
+    "method", ["saliency", *RELU_ONLY, "grad_cam", "deep_lift", "smooth_grad", "conductance"]
+)
+def test_a_method_leaves_no_trace_when_it_fails_on_the_way_back(method: str) -> None:
+    network = snapshot(make_network())
+
+    def fail(_gradient: Tensor) -> None:
+        raise ArithmeticError("injected")
+
+    def lay(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+        if output.requires_grad:
+            output.register_hook(fail)
+
+    handle = network.act_last.register_forward_hook(lay)
+    before = trace(network)
+    parameters = (*QUICK.get(method, ()), *([("block", 2)] if METHODS[method].has_block else []))
+    with pytest.raises(ArithmeticError, match="injected"):
+        attribute(network, make_picture(), method, TARGET, parameters)
     assert trace(network) == before
     assert torch.is_grad_enabled()
     handle.remove()
-    clean = attribute(make_network(), make_picture(), method, TARGET).attribution
-    assert np.array_equal(attribute(network, make_picture(), method, TARGET).attribution, clean)
+    clean = attribute(make_network(), make_picture(), method, TARGET, parameters).attribution
+    again = attribute(network, make_picture(), method, TARGET, parameters).attribution
+    assert np.array_equal(again, clean)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_abandoned_map_leaves_no_trace(method: str) -> None:
+    network = snapshot(make_network(NetworkSettings(width=16)))
+    before = trace(network)
+    pieces = attribute_in_pieces(network, make_picture(28), method, TARGET)
+    next(pieces)
+    assert trace(network) == before
+    pieces.close()  # type: ignore[attr-defined]
+    assert trace(network) == before
+    assert torch.is_grad_enabled()
 
 
 def train_step(network: ResidualNetwork, optimizer: torch.optim.Optimizer, seed: int) -> None:
@@ -419,15 +332,16 @@ def train_step(network: ResidualNetwork, optimizer: torch.optim.Optimizer, seed:
     optimizer.step()
 
 
-def test_training_is_the_same_bit_for_bit_while_a_snapshot_is_explained() -> None:
+def explain_while_training(explanations: int, side: int) -> None:
+    """Train a network alone and one that is explained at every step, in the middle of maps as well."""
     alone, watched = make_network(), make_network()
     optimizers = [torch.optim.SGD(network.parameters(), 0.05, 0.9) for network in (alone, watched)]
     copied = snapshot(watched)
-    for step, method in enumerate(METHODS):
+    for step, method in zip(range(explanations), itertools.cycle(METHODS), strict=False):
         train_step(alone, optimizers[0], step)
         train_step(watched, optimizers[1], step)
         refresh_snapshot(copied, watched)
-        pieces = attribute_in_pieces(copied, make_picture(), method, TARGET)
+        pieces = attribute_in_pieces(copied, make_picture(side), method, TARGET, QUICK.get(method, ()))
         next(pieces)
         assert torch.is_grad_enabled()  # also in the middle of a map
         train_step(alone, optimizers[0], 100 + step)
@@ -435,6 +349,15 @@ def test_training_is_the_same_bit_for_bit_while_a_snapshot_is_explained() -> Non
         list(pieces)
     for (name, ours), theirs in zip(watched.state_dict().items(), alone.state_dict().values(), strict=True):
         assert torch.equal(ours, theirs), name
+
+
+def test_training_is_the_same_bit_for_bit_while_a_snapshot_is_explained() -> None:
+    explain_while_training(len(METHODS), SIDE)
+
+
+@pytest.mark.gate
+def test_training_is_the_same_bit_for_bit_while_a_hundred_maps_are_made() -> None:
+    explain_while_training(100, SIDE)
 
 
 # ---- snapshots ------------------------------------------------------------------------------
@@ -480,24 +403,41 @@ def test_refreshed_snapshot_follows_weights_statistics_and_strengths() -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_pieces_end_in_the_whole_map(method: str) -> None:
     network = snapshot(make_network(NetworkSettings(width=16)))
-    results = list(attribute_in_pieces(network, make_picture(28), method, TARGET))
-    whole = attribute(network, make_picture(28), method, TARGET)
+    parameters = (("samples", 3),) if method == "shapley_value_sampling" else ()
+    results = list(attribute_in_pieces(network, make_picture(28), method, TARGET, parameters))
+    whole = attribute(network, make_picture(28), method, TARGET, parameters)
     assert np.array_equal(results[-1].attribution, whole.attribution)
     assert [result.done for result in results] == [False] * (len(results) - 1) + [True]
-    assert (len(results) == 1) == METHODS[method].one_pass
+    if method not in ("smooth_grad", "feature_ablation"):  # what they do here fits into one piece
+        assert (len(results) == 1) == METHODS[method].one_pass
     assert all(result.completeness_error is None for result in results[:-1])
-    assert (whole.completeness_error is None) == (method not in ("integrated_gradients", "deep_lift"))
+    assert (whole.completeness_error is not None) == (method in COMPLETE)
     assert whole.attribution.dtype == np.float32
-    assert whole.attribution.shape == (1 if method == "grad_cam" else 3, 28, 28)
+    assert whole.attribution.shape == (1 if method in COARSE else 3, 28, 28)
     assert not whole.attribution.flags.writeable
     assert (whole.target, whole.baseline) == (TARGET, METHODS[method].baseline)
     assert whole.seconds > 0
 
 
-def test_first_piece_of_integrated_gradients_looks_like_the_whole() -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_a_map_does_not_depend_on_how_it_was_cut(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = snapshot(make_network())
+    parameters = QUICK.get(method, ())
+    whole = attribute(network, make_picture(), method, TARGET, parameters).attribution
+    monkeypatch.setattr(attribution_question, "_MOST_ON_CPU", 1)
+    finely = list(attribute_in_pieces(network, make_picture(), method, TARGET, parameters))
+    assert (len(finely) == 1) == METHODS[method].one_pass
+    assert_close(finely[-1].attribution, torch.from_numpy(whole.copy()))
+
+
+@pytest.mark.parametrize(
+    "method", ["integrated_gradients", "gradient_shap", "shapley_value_sampling", "conductance"]
+)
+def test_the_first_piece_looks_like_the_whole(method: str) -> None:
     network = make_network(NetworkSettings(width=16))
-    first, *_, whole = attribute_in_pieces(network, make_picture(28), "integrated_gradients", TARGET)
-    assert np.corrcoef(first.attribution.ravel(), whole.attribution.ravel())[0, 1] > 0.95
+    first, *_, whole = attribute_in_pieces(network, make_picture(28), method, TARGET)
+    alike = np.corrcoef(first.attribution.ravel(), whole.attribution.ravel())[0, 1]
+    assert alike > (0.3 if method == "shapley_value_sampling" else 0.8)
 
 
 @pytest.mark.parametrize("steps", [1, 7, 64])
@@ -505,7 +445,7 @@ def test_integrated_gradients_takes_the_steps_it_is_told(steps: int) -> None:
     network = make_network().eval()
     x = make_picture()[None]
     expected = captum.IntegratedGradients(network).attribute(x, 0 * x, TARGET, n_steps=steps)[0]
-    result = attribute(network, make_picture(), "integrated_gradients", TARGET, steps=steps)
+    result = attribute(network, make_picture(), "integrated_gradients", TARGET, (("steps", steps),))
     assert_close(result.attribution, expected)
 
 
@@ -526,42 +466,56 @@ def test_default_method_is_quick() -> None:
 # ---- what is refused ------------------------------------------------------------------------
 
 
+def captums(network: nn.Module, method: str, monkeypatch: pytest.MonkeyPatch) -> Tensor:
+    return Captum(network, network, monkeypatch).maps(method, make_picture()[None])[0]
+
+
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
-def test_guided_backprop_is_refused_where_it_is_plain_saliency(activation: str) -> None:
+def test_guided_methods_are_refused_where_they_are_plain_saliency(
+    activation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     network = make_network(NetworkSettings(width=4, activation=activation)).eval()  # type: ignore[arg-type]
-    guided = by_captum(network, "guided_backprop", make_picture(), network)
-    assert torch.equal(guided, by_captum(network, "saliency", make_picture(), network))
-    with pytest.raises(AttributionError, match=f"with {activation} it would be plain saliency"):
-        attribute(network, make_picture(), "guided_backprop", TARGET)
+    guided = captums(network, "guided_backprop", monkeypatch)
+    assert torch.equal(guided, captums(network, "saliency", monkeypatch))
+    for method in RELU_ONLY:
+        with pytest.raises(AttributionError, match=f"with {activation} .* would be plain saliency"):
+            attribute(network, make_picture(), method, TARGET)
+        assert unsuitable(network, "smooth_grad", (("of", method),)) == unsuitable(network, method)
+        with pytest.raises(AttributionError, match=f"with {activation} .* would be plain saliency"):
+            attribute(network, make_picture(), "smooth_grad", TARGET, (("of", method),))
 
 
-def test_deep_lift_is_refused_where_an_activation_is_used_twice() -> None:
+def test_deep_lift_is_refused_where_an_activation_is_used_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     network = make_network(NetworkSettings(width=4, block="pre_shared")).eval()
     with pytest.raises(RuntimeError, match="used more than once"):
-        by_captum(network, "deep_lift", make_picture(), network)
-    reason = unsuitable(network, "deep_lift")
-    assert reason is not None
-    with pytest.raises(AttributionError, match="each activation to be used once"):
-        attribute(network, make_picture(), "deep_lift", TARGET)
+        captums(network, "deep_lift", monkeypatch)
+    for method, parameters in (("deep_lift", ()), ("smooth_grad", (("of", "deep_lift"),))):
+        assert unsuitable(network, method, parameters) is not None
+        with pytest.raises(AttributionError, match="each activation to be used once"):
+            attribute(network, make_picture(), method, TARGET, parameters)
 
 
-def test_captums_deep_lift_needs_the_snapshot_without_norm() -> None:
+def test_captums_deep_lift_needs_the_snapshot_without_norm(monkeypatch: pytest.MonkeyPatch) -> None:
     # measured: 100 % off where an activation shares its input tensor with a shortcut
     network = make_network(VARIANTS["pre-activation without norm"]).eval()
     ours = attribute(network, make_picture(), "deep_lift", TARGET)
-    theirs = by_captum(network, "deep_lift", make_picture(), network).detach().numpy()
+    theirs = captums(network, "deep_lift", monkeypatch).numpy()
     assert ours.completeness_error is not None
     assert ours.completeness_error < 1e-4
     assert np.abs(ours.attribution - theirs).max() > 0.1 * np.abs(theirs).max()
 
 
-def test_a_deep_lift_that_does_not_add_up_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    def wrong(self: object, inputs: Tensor, *_: object) -> Tensor:
-        return torch.ones_like(inputs)
+@pytest.mark.parametrize("method", ["deep_lift", "smooth_grad"])
+def test_a_deep_lift_that_does_not_add_up_is_refused(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = captum.DeepLift.attribute
+
+    def wrong(self: captum.DeepLift, *arguments: object) -> Tensor:
+        return 2 * real(self, *arguments)
 
     monkeypatch.setattr(captum.DeepLift, "attribute", wrong)
-    with pytest.raises(AttributionError, match="does not add up"):
-        attribute(make_network(), make_picture(), "deep_lift", TARGET)
+    parameters = (("of", "deep_lift"),) if method == "smooth_grad" else ()
+    with pytest.raises(AttributionError, match=r"does not add up here \(off by 100%\)"):
+        attribute(make_network(), make_picture(), method, TARGET, parameters)
 
 
 def test_deep_lift_is_refused_where_float32_sees_no_difference() -> None:
@@ -571,14 +525,34 @@ def test_deep_lift_is_refused_where_float32_sees_no_difference() -> None:
         attribute(network, make_picture(32), "deep_lift", TARGET)
 
 
+def cut_at(network: ResidualNetwork, block: int) -> None:
+    strengths = tuple(float(index != block) for index in range(network.settings.block_count))
+    network.set_strengths(strengths, strengths)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_block_cut_on_both_paths_is_named(method: str) -> None:
     network = make_network()
-    strengths = (1.0, 1.0, 0.0, *(1.0,) * 5)
-    network.set_strengths(strengths, strengths)
+    cut_at(network, 2)
     assert str(unsuitable(network, method)).startswith("both paths of block 2.0 are cut")
     with pytest.raises(AttributionError, match=r"block 2\.0"):
         attribute(network, make_picture(), method, TARGET)
+
+
+@pytest.mark.parametrize("block", range(-1, 8))
+def test_an_activation_before_the_cut_can_be_looked_at(block: int) -> None:
+    network = make_network()
+    parameters = (("block", block),)
+    expected = attribute(network, make_picture(), "activation", TARGET, parameters).attribution
+    cut_at(network, 2)
+    if block < 2:
+        found = attribute(network, make_picture(), "activation", TARGET, parameters).attribution
+        assert np.array_equal(found, expected)
+        assert unsuitable(network, "activation", parameters) is None
+    else:
+        with pytest.raises(AttributionError, match=r"block 2\.0"):
+            attribute(network, make_picture(), "activation", TARGET, parameters)
+    assert unsuitable(network, "grad_cam", parameters) is not None  # the score is the same for all pictures
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -586,7 +560,24 @@ def test_a_block_cut_on_both_paths_is_named(method: str) -> None:
 def test_everything_else_is_offered(variant: str, strengths: str) -> None:
     network = make_network(VARIANTS[variant], strengths)
     refused = [method for method in METHODS if unsuitable(network, method)]
-    assert refused == ([] if network.settings.activation == "relu" else ["guided_backprop"])
+    assert refused == ([] if network.settings.activation == "relu" else list(RELU_ONLY))
+
+
+@pytest.mark.parametrize(
+    ("block", "channel", "words"),
+    [(-1, 3, None), (-1, 4, "the stem has channels 0 to 3, not 4"), (4, 15, None),
+     (4, 16, "block 3.0 has channels 0 to 15, not 16"), (7, 32, "block 4.1 has channels 0 to 31, not 32")],
+)  # fmt: skip
+def test_a_channel_that_is_not_there_is_refused(block: int, channel: int, words: str | None) -> None:
+    parameters = (("block", block), ("channel", channel))
+    reason = unsuitable(make_network(), "activation", parameters)
+    if words is None:
+        assert reason is None
+        attribute(make_network(), make_picture(), "activation", TARGET, parameters)
+    else:
+        assert str(reason) == words
+        with pytest.raises(AttributionError, match=words):
+            attribute(make_network(), make_picture(), "activation", TARGET, parameters)
 
 
 @pytest.mark.parametrize(
@@ -595,15 +586,24 @@ def test_everything_else_is_offered(variant: str, strengths: str) -> None:
         ({"method": "grad-cam"}, "method must be one of saliency, .*, not grad-cam"),
         ({"target": 10}, "target must be a class from 0 to 9, not 10"),
         ({"target": -1}, "target must be a class from 0 to 9, not -1"),
-        ({"steps": 0}, "1 to 10000 steps, not 0"),
+        ({"method": "integrated_gradients", "parameters": (("steps", 0),)}, "from 1 to 10000, not 0"),
+        ({"parameters": (("steps", 5),)}, "Saliency has no parameter steps"),
+        ({"method": "grad_cam", "parameters": (("block", 8),)}, "block must be .* from -1 to 7, not 8"),
+        ({"method": "occlusion", "parameters": (("window", 17),)}, "window must be .* from 1 to 16, not 17"),
+        (
+            {"method": "occlusion", "parameters": (("window", 3), ("stride", 4))},
+            "is 3 wide and moves by 4: pixels between",
+        ),
+        ({"method": "smooth_grad", "parameters": (("of", "occlusion"),)}, "of must be one of saliency"),
         ({"picture": torch.zeros(1, 8, 8)}, "a picture must be 3 × height × width, not 1 × 8 × 8"),
         ({"picture": torch.zeros(3, 0, 8)}, "not 3 × 0 × 8"),
     ],
-    ids=["method", "target too large", "target negative", "steps", "channels", "empty"],
-)
+    ids=["method", "target too large", "target negative", "steps", "no such", "block", "window", "stride",
+         "of", "channels", "empty"],
+)  # fmt: skip
 def test_bad_input_is_refused_in_one_line_at_once(change: dict[str, object], message: str) -> None:
     arguments = {"picture": make_picture(), "method": "saliency", "target": TARGET, **change}
-    with pytest.raises(AttributionError, match=message):
+    with pytest.raises((AttributionError, MethodError), match=message):
         attribute_in_pieces(make_network(), **arguments)  # type: ignore[arg-type]
 
 
@@ -614,3 +614,16 @@ def test_a_diverged_network_is_not_explained(method: str) -> None:
         network.blocks[3].conv1.weight.fill_(float("nan"))
     with pytest.raises(AttributionError, match="no longer finite"):
         attribute(network, make_picture(), method, TARGET)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_picture_that_does_not_fit_into_memory_is_refused_at_once(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attribution_question, "_free_bytes", lambda _device: 20_000)
+    attribute_in_pieces(make_network(), make_picture(), method, TARGET)  # so small that nobody asks
+    monkeypatch.setattr(attribution_question, "_ALWAYS_THERE", 0)
+    with pytest.raises(
+        AttributionError, match=r"a picture of 16 × 16 takes about 0\.\d GB, and 0\.0 GB are free"
+    ):
+        attribute_in_pieces(make_network(), make_picture(), method, TARGET)
