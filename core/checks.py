@@ -7,6 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
+from core.findings import FloatArray
+
 Check = Literal["infidelity", "sensitivity", "deletion", "insertion", "randomisation"]
 
 PERTURBATIONS = 64  # of infidelity
@@ -32,7 +36,7 @@ _ALL = (
         "How far the map is from telling the change of the score when the picture is disturbed "
         "(Yeh et al. 2019); 0 is exact.",
         "low",
-        lambda _map, _blocks: PERTURBATIONS + 1,
+        lambda map_passes, _blocks: map_passes + PERTURBATIONS + 1,
     ),
     CheckInfo(
         "sensitivity",
@@ -47,7 +51,7 @@ _ALL = (
         "The probability of the class as the strongest pixels are blanked first; it should fall fast "
         "(Petsiuk et al. 2018).",
         "low",
-        lambda _map, _blocks: 2 * CURVE_POINTS,
+        lambda map_passes, _blocks: map_passes + 2 * CURVE_POINTS,
     ),
     CheckInfo(
         "insertion",
@@ -55,7 +59,7 @@ _ALL = (
         "The probability of the class as the strongest pixels are shown first; it should rise fast "
         "(Petsiuk et al. 2018).",
         "high",
-        lambda _map, _blocks: 2 * CURVE_POINTS,
+        lambda map_passes, _blocks: map_passes + 2 * CURVE_POINTS,
     ),
     CheckInfo(
         "randomisation",
@@ -67,3 +71,8 @@ _ALL = (
     ),
 )
 CHECKS: Mapping[Check, CheckInfo] = {check.name: check for check in _ALL}
+
+
+def area(shares: FloatArray, curve: FloatArray) -> float:
+    """Return the area under a curve, by the trapezium rule; NaN where a point is not known."""
+    return float(np.sum(np.diff(shares) * (curve[1:] + curve[:-1]) / 2)) if curve.size else float("nan")
