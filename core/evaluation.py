@@ -15,6 +15,7 @@ from core.network import ResidualNetwork
 
 PIECE_SECONDS = 0.04
 LARGEST_PIECE = 500
+MOST_EVALUATED = 1000  # held-out pictures behind the window's figures
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,6 +25,11 @@ class HeldOut:
     logits: NDArray[np.float32]  # (pictures, classes)
     loss: float
     accuracy: float  # in [0, 1]
+
+
+def evaluated_count(batches: Batches) -> int:
+    """How many held-out pictures the window's figures use: the first ones."""
+    return min(MOST_EVALUATED, len(batches.held_out))
 
 
 def evaluate_in_pieces(

@@ -1,4 +1,4 @@
-"""Pictures a person brings along: dropped, pasted or opened, they become 8-bit RGB.
+"""Pictures a person brings along: one that is dropped, pasted or opened becomes 8-bit RGB, several an album.
 
 One picture is read in the GUI thread: the loader's limits keep that short.
 """
@@ -21,11 +21,13 @@ CHECKPOINTS = (".pt", ".pth", ".safetensors")
 class BroughtPicture(QObject):
     """Makes pictures of what is brought.
 
-    Signals: `picture` (core.pictures.Picture); `checkpoint` (path) where it is a weights file;
-    `refused` (one line) where nothing can be made of it.
+    Signals: `picture` (core.pictures.Picture); `album` (list of paths) where there are several files, or a
+    folder; `checkpoint` (path) where it is a weights file; `refused` (one line) where nothing can be made
+    of it.
     """
 
     picture = Signal(object)
+    album = Signal(list)
     checkpoint = Signal(str)
     refused = Signal(str)
 
@@ -38,48 +40,68 @@ class BroughtPicture(QObject):
         if paths := local_files(mime):
             self.take_files(paths)
         elif mime.hasImage():
-            self._offer(lambda: picture_from_image(QImage(mime.imageData()), self.tr("pasted picture")))
+            image, name = QImage(mime.imageData()), self.tr("pasted picture")
+            if (picture := self._made(lambda: picture_from_image(image, name))) is not None:
+                self.picture.emit(picture)
         else:
             self.refused.emit(self.tr("There is no picture in it"))
 
     def take_files(self, paths: list[str]) -> None:
-        """Take one file; of several none is better than another."""
-        if len(paths) == 1:
+        """Take one file by itself; several files, or a folder, as an album."""
+        if len(paths) == 1 and not Path(paths[0]).is_dir():
             self.take_file(paths[0])
+        elif all(_is_checkpoint(path) for path in paths):
+            self.refused.emit(self.tr("One weights file at a time, please"))
         else:
-            self.refused.emit(self.tr("One picture at a time, please"))
+            self.album.emit(paths)
 
     def take_file(self, path: str) -> None:
         """Take a picture or a weights file."""
-        if Path(path).suffix.lower() in CHECKPOINTS:
+        if _is_checkpoint(path):
             self.checkpoint.emit(path)
-        else:
-            self._offer(lambda: load_picture(path))
+        elif (picture := self.read(path)) is not None:
+            self.picture.emit(picture)
+
+    def read(self, path: str) -> Picture | None:
+        """Read a picture file; None where that cannot be done, which is said."""
+        return self._made(lambda: load_picture(path))
 
     def paste(self) -> None:
         """Take what is in the clipboard."""
         self.take(QGuiApplication.clipboard().mimeData())
 
     def choose_file(self) -> QFileDialog:
-        """Let a picture be chosen; the window goes on meanwhile."""
-        dialog = QFileDialog(self._window, self.tr("Open picture"))
+        """Let pictures be chosen; the window goes on meanwhile."""
+        dialog = QFileDialog(self._window, self.tr("Open pictures"))
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
         patterns = " ".join(f"*{suffix}" for suffix in sorted(SUFFIXES))
         dialog.setNameFilters(
             [self.tr("Pictures ({patterns})").format(patterns=patterns), self.tr("All files (*)")]
         )
-        dialog.fileSelected.connect(self.take_file)
+        dialog.filesSelected.connect(self.take_files)
         dialog.open()
         return dialog
 
-    def _offer(self, read: Callable[[], Picture]) -> None:
+    def choose_folder(self) -> QFileDialog:
+        """Let a folder of pictures be chosen; those in its folders belong to it."""
+        dialog = QFileDialog(self._window, self.tr("Open folder of pictures"))
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.filesSelected.connect(self.take_files)
+        dialog.open()
+        return dialog
+
+    def _made(self, read: Callable[[], Picture]) -> Picture | None:
         try:
-            picture = read()
+            return read()
         except PictureError as error:
             self.refused.emit(say(error.notice))
-        else:
-            self.picture.emit(picture)
+            return None
+
+
+def _is_checkpoint(path: str) -> bool:
+    return Path(path).suffix.lower() in CHECKPOINTS
 
 
 def is_welcome(mime: QMimeData) -> bool:

@@ -1,4 +1,6 @@
-"""The gallery: thumbnails of held-out pictures, each with a mark per network, ✓ right or ✗ wrong."""
+"""The gallery: thumbnails of an album's pictures, each with a mark per network, ✓ right or ✗ wrong."""
+
+from collections.abc import Sequence
 
 from PySide6.QtCore import (
     QModelIndex,
@@ -11,7 +13,17 @@ from PySide6.QtCore import (
     QTimer,
     Signal,
 )
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent, QPalette, QPen, QResizeEvent
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontMetrics,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+    QPen,
+    QPixmap,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QListView,
@@ -22,7 +34,8 @@ from PySide6.QtWidgets import (
 )
 
 from core.messages import PicturePage
-from gui.gallery_model import GalleryModel, GalleryPicture
+from gui.gallery_model import GalleryModel
+from gui.gallery_picture import GalleryPicture
 from gui.network_ink import scaled
 from gui.theme import LIGHT, Theme
 
@@ -30,6 +43,8 @@ SIDE = 64  # of a thumbnail, in logical pixels: 2 × 28 and 2 × 32 fit
 _MARK = 13
 _EDGE = 4
 _SMALL = 0.85  # of the font, for labels
+_MOST_TEXTS = 2000
+QUIET_MS = 700
 
 
 class Thumbnail(QStyledItemDelegate):
@@ -38,6 +53,8 @@ class Thumbnail(QStyledItemDelegate):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.theme: Theme = LIGHT
+        self._marks: dict[tuple[Theme, bool | None, int | None, float], QPixmap] = {}
+        self._texts: dict[tuple[str, int], str] = {}  # elided: that is slow
 
     def cell(self, font: QFont) -> QSize:
         """Return the size of a cell."""
@@ -58,13 +75,40 @@ class Thumbnail(QStyledItemDelegate):
         box = QRect(
             option.rect.left() + (option.rect.width() - SIDE) // 2, option.rect.top() + _EDGE, SIDE, SIDE
         )
-        if picture is None:
-            painter.fillRect(box, QColor(self.theme.surface))
+        if picture is None or picture.state == "loading":
+            self._paint_waiting(painter, box)
+        elif picture.state == "unreadable":
+            self._paint_unreadable(painter, box)
         else:
             self._paint_picture(painter, box, model, picture)
             self._paint_marks(painter, box, model, picture)
+        if picture is not None:
             self._paint_label(painter, option, model.label_name(picture))
         painter.restore()
+
+    def _paint_waiting(self, painter: QPainter, box: QRect) -> None:
+        """Three dots where a picture will be."""
+        painter.fillRect(box, QColor(self.theme.surface))
+        for place in (-1, 0, 1):
+            dot = QRect(box.center().x() + 9 * place - 2, box.center().y() - 2, 4, 4)
+            painter.fillRect(dot, QColor(self.theme.muted))
+
+    def _paint_unreadable(self, painter: QPainter, box: QRect) -> None:
+        """A crossed-out sheet, and in a word what it means."""
+        painter.fillRect(box, QColor(self.theme.surface))
+        painter.setPen(QPen(QColor(self.theme.muted), 1, Qt.PenStyle.DashLine))
+        painter.drawRect(box.adjusted(0, 0, -1, -1))
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(QColor(self.theme.bad), 2))
+        sheet = QRectF(box.center().x() - 8, box.top() + 10, 17, 21)
+        painter.drawRect(sheet)
+        painter.drawLine(sheet.bottomLeft() + QPointF(-4, 4), sheet.topRight() + QPointF(4, -4))
+        painter.restore()
+        painter.setFont(scaled(painter.font(), _SMALL * 0.9))
+        painter.setPen(QColor(self.theme.text))
+        flags = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignBottom
+        painter.drawText(box.adjusted(-4, 0, 4, -5), flags, self.tr("unreadable"))
 
     def _paint_frame(self, painter: QPainter, option: QStyleOptionViewItem) -> None:
         rect = QRectF(option.rect).adjusted(1, 1, -1, -1)
@@ -89,10 +133,24 @@ class Thumbnail(QStyledItemDelegate):
         self, painter: QPainter, box: QRect, model: GalleryModel, picture: GalleryPicture
     ) -> None:
         marks = picture.marks(model.names)
+        ratio = painter.deviceTransform().m11()
         left = box.center().x() - len(marks) * (_MARK + 2) // 2 + 1
         for network, right in enumerate(marks):
-            spot = QRectF(left + network * (_MARK + 2), box.bottom() + 2, _MARK, _MARK)
-            paint_mark(painter, spot, self.theme, right, model.names.hue(network))
+            drawn = self._mark(right, model.names.hue(network), ratio)
+            painter.drawPixmap(left + network * (_MARK + 2), box.bottom() + 2, drawn)
+
+    def _mark(self, right: bool | None, hue: int | None, ratio: float) -> QPixmap:
+        """Return a mark drawn before: there are few, and lines take longer than a picture."""
+        key = (self.theme, right, hue, ratio)
+        if key not in self._marks:
+            pixmap = QPixmap(round(_MARK * ratio), round(_MARK * ratio))
+            pixmap.setDevicePixelRatio(ratio)
+            pixmap.fill(Qt.GlobalColor.transparent)
+            painter = QPainter(pixmap)
+            paint_mark(painter, QRectF(0, 0, _MARK, _MARK), self.theme, right, hue)
+            painter.end()
+            self._marks[key] = pixmap
+        return self._marks[key]
 
     def _paint_label(self, painter: QPainter, option: QStyleOptionViewItem, text: str) -> None:
         font = scaled(option.font, _SMALL)
@@ -100,18 +158,24 @@ class Thumbnail(QStyledItemDelegate):
         painter.setPen(QColor(self.theme.text))
         metrics = QFontMetrics(font)
         rect = option.rect.adjusted(2, option.rect.height() - metrics.height() - _EDGE, -2, -_EDGE)
-        text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, rect.width())
-        painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, text)
+        key = (text, rect.width())
+        if key not in self._texts:
+            if len(self._texts) >= _MOST_TEXTS:
+                self._texts.clear()
+            self._texts[key] = metrics.elidedText(text, Qt.TextElideMode.ElideRight, rect.width())
+        painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, self._texts[key])
 
 
 class Gallery(QListView):
     """Shows the model's pictures and says what is looked at.
 
-    Signals: `picked` (row) when a picture is chosen; `scrolled` when other rows come into view.
+    Signals: `picked` (row) when a picture is chosen; `scrolled` when other rows come into view;
+    `unfinished` (offset) when a page in view still waits for its files, and no other page comes any more.
     """
 
     picked = Signal(int)
     scrolled = Signal()
+    unfinished = Signal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -120,6 +184,8 @@ class Gallery(QListView):
         self._thumbnail = Thumbnail(self)
         self._settled = QTimer(self, singleShot=True, interval=0)
         self._settled.timeout.connect(self.scrolled)
+        self._quiet = QTimer(self, singleShot=True, interval=QUIET_MS)
+        self._quiet.timeout.connect(self._on_quiet)
         self.setModel(self.pictures)
         self.setItemDelegate(self._thumbnail)
         self._set_up()
@@ -138,7 +204,7 @@ class Gallery(QListView):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setMouseTracking(True)
-        self.setAccessibleName(self.tr("Held-out pictures"))
+        self.setAccessibleName(self.tr("Pictures of the album"))
         self.setGridSize(self._thumbnail.cell(self.font()))
         self.verticalScrollBar().setSingleStep(self.gridSize().height() // 3)
         self.setMinimumHeight(self.gridSize().height() + 2 * self.frameWidth())
@@ -148,12 +214,19 @@ class Gallery(QListView):
     def take(self, page: PicturePage, chosen: int | None) -> None:
         """Keep a page and mark the chosen picture where it stands now."""
         self.pictures.take(page)
+        if page.paths:
+            self._quiet.start()
         current = self.currentIndex()
         if chosen is None:
             if current.isValid() and self.pictures.picture(current.row()) is not None:
                 self.picked.emit(current.row())  # it was chosen before its page was here
         elif (row := self.pictures.row_of(chosen)) is not None and row != current.row():
             self.mark(row)
+        self._settled.start()
+
+    def fetch_again(self) -> None:
+        """Have the pages in view fetched again, and the others when they come into view."""
+        self.pictures.mark_old()
         self._settled.start()
 
     def mark(self, row: int | None) -> None:
@@ -192,6 +265,19 @@ class Gallery(QListView):
         first = top // cell.height() - 1
         last = (top + self.viewport().height()) // cell.height() + 1
         return max(0, first * columns), (last + 1) * columns - 1
+
+    def dataChanged(  # noqa: N802
+        self, _first: QModelIndex | QPersistentModelIndex, _last: QModelIndex | QPersistentModelIndex,
+        roles: Sequence[int] = (),
+    ) -> None:  # fmt: skip
+        # Qt would lay out every row anew, 20 ms for 20,000: here every cell is as large as before.
+        self.viewport().update()
+
+    def _on_quiet(self) -> None:
+        """Only the page asked for last comes again by itself: one that was scrolled past waits in vain."""
+        offset = self.pictures.unfinished(*self.rows_in_view())
+        if offset is not None:
+            self.unfinished.emit(offset)
 
     def _on_current(self, current: QModelIndex) -> None:
         if current.isValid():

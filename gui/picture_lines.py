@@ -2,43 +2,61 @@
 
 from PySide6.QtCore import QCoreApplication
 
-from core.messages import Explanation, PictureFilter
+from core.messages import BROUGHT, BrowsePictures, Explanation
 from core.pictures import Picture
-from gui.gallery_model import GalleryPicture
+from gui.album_state import AlbumState
+from gui.gallery_picture import GalleryPicture
 from gui.picture_state import LANES, PictureState
 from gui.wording import say, whole
 
 BEGINNER = 50  # lanes that have made fewer steps know little
 
 
-def no_pictures(state: PictureState, kind: PictureFilter) -> str:
+def no_pictures(state: PictureState, asked: BrowsePictures, no_class: str = "") -> str:
     """Say why the gallery is empty."""
+    if no_class:
+        text = QCoreApplication.translate("Pictures", "No class is called “{text}”")
+        return text.format(text=no_class)
     if state.run is None:
         return QCoreApplication.translate("Pictures", "Pictures appear when the data set is loaded")
     if state.browse is not None:
         return QCoreApplication.translate("Pictures", "Looking for pictures…")
-    if kind == "disagree" and len(state.run.lanes) < 2:
+    if asked.kind == "disagree" and asked.source == LANES and len(state.run.lanes) < 2:
         return QCoreApplication.translate("Pictures", "It takes two lanes to disagree")
+    if asked.album == BROUGHT:
+        return QCoreApplication.translate("Pictures", "None of the pictures you opened passes this filter")
     if state.page_step is None:
         return QCoreApplication.translate("Pictures", "No held-out picture passes this filter yet")
     return QCoreApplication.translate("Pictures", "No held-out picture passes this filter")
 
 
-def status(state: PictureState, matching: int) -> str:
-    """Say how many pictures there are and how old the predictions are."""
+def status(state: PictureState, matching: int, album: AlbumState) -> str:
+    """Say how many pictures there are, how many are predicted and how old the predictions are."""
     if state.run is None or not matching:
         return ""
-    looked_at = state.run.evaluated or state.run.held_out
-    if matching < looked_at:
-        text = QCoreApplication.translate("Pictures", "{matching} of {all} held-out pictures")
-        parts = [text.format(matching=whole(matching), all=whole(looked_at))]
-    else:
-        text = QCoreApplication.translate("Pictures", "{matching} held-out pictures")
-        parts = [text.format(matching=whole(matching))]
+    parts = [_how_many(matching, album.pictures if album.is_brought else state.run.held_out, album)]
+    if album.judged < album.total:
+        if matching == album.total:  # it was said
+            text = QCoreApplication.translate("Pictures", "judged {judged}")
+        else:
+            text = QCoreApplication.translate("Pictures", "judged {judged} of {total}")
+        parts.append(text.format(judged=whole(album.judged), total=whole(album.total)))
     if state.page_step is not None:
         text = QCoreApplication.translate("Pictures", "predicted at step {step}")
         parts.append(text.format(step=whole(state.page_step)))
     return " · ".join(parts)
+
+
+def _how_many(matching: int, pictures: int, album: AlbumState) -> str:
+    if album.is_brought and matching < pictures:
+        text = QCoreApplication.translate("Pictures", "{matching} of the {all} pictures you opened")
+    elif album.is_brought:
+        text = QCoreApplication.translate("Pictures", "{matching} pictures you opened")
+    elif matching < pictures:
+        text = QCoreApplication.translate("Pictures", "{matching} of {all} held-out pictures")
+    else:
+        text = QCoreApplication.translate("Pictures", "{matching} held-out pictures")
+    return text.format(matching=whole(matching), all=whole(pictures))
 
 
 def hint(state: PictureState, source: str, references: tuple[str, ...]) -> str:

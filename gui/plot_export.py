@@ -1,17 +1,18 @@
-"""Writes what a plot shows to a file: SVG, PNG or CSV, by the ending of its name."""
+"""Writes what a plot or a drawing shows to a file: SVG, PNG or CSV, by the ending of its name."""
 
 from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from PySide6.QtCore import QCoreApplication, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QTextDocument
 from PySide6.QtSvg import QSvgGenerator
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import QFileDialog, QWidget
 
 from core.history import Cell, write_csv
 from gui.plot_canvas import PlotCanvas
+from gui.theme import Theme
 
 Table: TypeAlias = tuple[Sequence[str], Sequence[Sequence[Cell]]]  # head and rows
 
@@ -20,9 +21,30 @@ _SHARP = 2  # pixels of a PNG per pixel of the screen
 _MARGIN = 6
 
 
-def export_dialog(canvas: PlotCanvas, table: Callable[[], Table], told: Callable[[str], None]) -> QFileDialog:
+class Drawing(Protocol):
+    """What is no plot, but can be drawn whole at its own size."""
+
+    theme: Theme
+
+    def drawing_size(self) -> QSize:
+        """Return how much room the whole of it needs."""
+
+    def draw_whole(self, painter: QPainter) -> None:
+        """Draw the whole of it."""
+
+    def accessibleName(self) -> str:  # noqa: N802
+        """Return what it is."""
+
+    def accessibleDescription(self) -> str:  # noqa: N802
+        """Return what it shows."""
+
+
+def export_dialog(
+    canvas: PlotCanvas | Drawing, table: Callable[[], Table], told: Callable[[str], None]
+) -> QFileDialog:
     """Ask where to; `told` gets a sentence on what became of it. The ending is added by itself."""
-    dialog = QFileDialog(canvas, QCoreApplication.translate("PlotExport", "Export"))
+    parent = canvas if isinstance(canvas, QWidget) else None
+    dialog = QFileDialog(parent, QCoreApplication.translate("PlotExport", "Export"))
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
     filters = (
@@ -38,8 +60,8 @@ def export_dialog(canvas: PlotCanvas, table: Callable[[], Table], told: Callable
     return dialog
 
 
-def export(canvas: PlotCanvas, table: Table, path: Path) -> str:
-    """Write a plot (no ending, or an unknown one: as SVG) and say what became of it."""
+def export(canvas: PlotCanvas | Drawing, table: Table, path: Path) -> str:
+    """Write a plot or a drawing (no ending, or an unknown one: as SVG) and say what became of it."""
     if path.suffix.lower().lstrip(".") not in KINDS:
         path = path.with_name(f"{path.name}.{KINDS[0]}")
     try:
@@ -62,28 +84,53 @@ def as_text(table: Table) -> str:
     return "\n".join("\t".join(str(cell) for cell in row) for row in (head, *rows))
 
 
-def _write_png(canvas: PlotCanvas, path: Path) -> None:
+def _write_png(canvas: PlotCanvas | Drawing, path: Path) -> None:
     _touch(path)
-    image = QImage(canvas.size() * _SHARP, QImage.Format.Format_RGB32)
+    size = canvas.size() if isinstance(canvas, PlotCanvas) else canvas.drawing_size()
+    image = QImage(size * _SHARP, QImage.Format.Format_RGB32)
     image.setDevicePixelRatio(_SHARP)
-    canvas.render(image)
+    if isinstance(canvas, PlotCanvas):
+        canvas.render(image)
+    else:
+        image.fill(QColor(canvas.theme.background))
+        painter = QPainter(image)
+        canvas.draw_whole(painter)
+        painter.end()
     if not image.save(str(path)):
         raise OSError(QCoreApplication.translate("PlotExport", "the picture could not be saved"))
 
 
-def _write_svg(canvas: PlotCanvas, path: Path) -> None:
+def _write_svg(canvas: PlotCanvas | Drawing, path: Path) -> None:
     """Render the plot through Qt's own generator: pyqtgraph's exporter fails with PySide6 6.11."""
     _touch(path)
-    head = _heading(canvas)
-    top = round(head.size().height())
-    size = QSize(canvas.width(), canvas.plot.height() + top)
+    if isinstance(canvas, PlotCanvas):
+        _write_plot(canvas, path)
+        return
+    size = canvas.drawing_size()
+    generator = _generator(canvas, path, size)
+    painter = QPainter(generator)
+    painter.fillRect(QRect(0, 0, size.width(), size.height()), QColor(canvas.theme.background))
+    canvas.draw_whole(painter)
+    painter.end()
+
+
+def _generator(canvas: PlotCanvas | Drawing, path: Path, size: QSize) -> QSvgGenerator:
     generator = QSvgGenerator()
     generator.setFileName(str(path))
-    generator.setResolution(canvas.logicalDpiX())  # else what pyqtgraph has cached is scaled
+    if isinstance(canvas, QWidget):
+        generator.setResolution(canvas.logicalDpiX())  # else what pyqtgraph has cached is scaled
     generator.setSize(size)
     generator.setViewBox(QRect(0, 0, size.width(), size.height()))
     generator.setTitle(canvas.accessibleName())
     generator.setDescription(canvas.accessibleDescription())
+    return generator
+
+
+def _write_plot(canvas: PlotCanvas, path: Path) -> None:
+    head = _heading(canvas)
+    top = round(head.size().height())
+    size = QSize(canvas.width(), canvas.plot.height() + top)
+    generator = _generator(canvas, path, size)
     painter = QPainter(generator)
     painter.fillRect(QRect(0, 0, size.width(), size.height()), QColor(canvas.theme.background))
     painter.save()

@@ -15,15 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core import datasets
-from core.datasets import (
-    FASHION_MEAN,
-    FASHION_STD,
-    Dataset,
-    DatasetCancelledError,
-    DatasetError,
-    load_dataset,
-)
+from core import fashion_mnist, picture_folders
+from core.dataset import measured
+from core.datasets import Dataset, DatasetCancelledError, DatasetError, load_dataset
+from core.fashion_mnist import FASHION_MEAN, FASHION_STD
 from core.notices import Notice
 from core.transform import fit
 
@@ -60,7 +55,7 @@ def test_the_embedded_set_is_whole_and_quick() -> None:
     assert dataset.held_out_images.shape == (10_000, 1, 28, 28)
     assert np.bincount(dataset.labels).tolist() == [6000] * 10
     assert np.bincount(dataset.held_out_labels).tolist() == [1000] * 10
-    mean, std = datasets._measured(dataset.images)
+    mean, std = measured(dataset.images)
     assert mean == pytest.approx((FASHION_MEAN,) * 3, abs=1e-12)
     assert std == pytest.approx((FASHION_STD,) * 3, abs=1e-12)
     assert dataset.mean == (FASHION_MEAN,) * 3
@@ -72,9 +67,9 @@ def test_the_embedded_set_is_whole_and_quick() -> None:
 
 
 def test_a_damaged_embedded_set_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(datasets, "_embedded", [])  # not the copy in memory
-    whole = datasets.asset("data", "fashion-mnist", "t10k-labels-idx1-ubyte.gz").read_bytes()
-    monkeypatch.setattr(datasets, "asset", lambda *parts: tmp_path / parts[-1])
+    monkeypatch.setattr(fashion_mnist, "_embedded", [])  # not the copy in memory
+    whole = fashion_mnist.asset("data", "fashion-mnist", "t10k-labels-idx1-ubyte.gz").read_bytes()
+    monkeypatch.setattr(fashion_mnist, "asset", lambda *parts: tmp_path / parts[-1])
     for content in (b"", b"no gzip", whole[:200], whole):
         (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(content)
         with pytest.raises(DatasetError, match="install Skipscope again"):
@@ -406,7 +401,7 @@ def test_a_folder_that_is_no_data_set_is_refused(counts: dict[str, int], reason:
 def test_a_folder_too_large_for_memory_is_refused_with_the_figure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(datasets, "MAX_FOLDER_BYTES", 1000)
+    monkeypatch.setattr(picture_folders, "MAX_FOLDER_BYTES", 1000)
     with pytest.raises(DatasetError, match=r"20 pictures of 8 × 8 need 0\.0 GB of memory"):
         load(make_folder(tmp_path, {"a": 10, "b": 10}))
 
