@@ -64,7 +64,7 @@ def load(path: str | Path) -> Checkpoint:
     try:
         file = read(Path(path))
         if file.metadata is None:
-            return from_state(str(path), file.tensors, file.ignored)
+            return _foreign(str(path), file.tensors, file.ignored)
         return _own(str(path), file.tensors, file.metadata)
     except SkipscopeError as error:
         raise CheckpointError("{file}: {reason}", file=_name(path), reason=error.notice) from None
@@ -75,13 +75,7 @@ def load(path: str | Path) -> Checkpoint:
         ) from error
 
 
-def from_state(
-    path: str,
-    tensors: Mapping[str, Tensor],
-    ignored: tuple[str, ...] = (),
-    *,
-    class_names: tuple[str, ...] | None = None,
-) -> Checkpoint:
+def _foreign(path: str, tensors: Mapping[str, Tensor], ignored: tuple[str, ...]) -> Checkpoint:
     """Make a checkpoint of a foreign state dict; raises CheckpointError."""
     adopted = adopt(tensors)
     settings = adopted.settings
@@ -95,7 +89,7 @@ def from_state(
         settings=settings,
         state=adopted.state,
         transform=IMAGENET if settings.stem == "7x7" else CIFAR10,
-        class_names=class_names,
+        class_names=None,
         shortcuts=(1.0,) * settings.block_count,
         branches=(1.0,) * settings.block_count,
         momentum=None,

@@ -1,6 +1,8 @@
 """Networks that can be asked what they see: the lanes as they are now, or references beside the run."""
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +10,16 @@ import torch
 from numpy.typing import NDArray
 
 from core import checkpoint, imagenet
-from core.attribution import Snapshot, refresh_snapshot, snapshot
 from core.checkpoint import Checkpoint
+from core.foreign import title
 from core.live_run import LiveRun, Start
 from core.messages import OwnPicture
-from core.notices import SkipscopeError
+from core.notices import Notice, SkipscopeError
 from core.paths import asset
+from core.snapshot import Snapshot, refresh_snapshot, snapshot
 from core.transform import Transform, fit, normalise
+
+_versions = count(1)  # of weights that do not change any more
 
 LANES = "lanes"
 PRETRAINED = "Pretrained twins"
@@ -28,6 +33,7 @@ class Subject:
     network: Snapshot
     transform: Transform
     class_names: tuple[str, ...]
+    weights: Hashable  # equal for equal weights and statistics only
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +43,7 @@ class Source:
     name: str
     subjects: tuple[Subject, ...]
     step: int | None
+    path: str | None = None  # of the file it was opened from
 
 
 class LaneSnapshots:
@@ -44,6 +51,7 @@ class LaneSnapshots:
 
     def __init__(self, run: LiveRun) -> None:
         self._run = run
+        self._version = next(_versions)
         self._copies: dict[tuple[str, int], Snapshot] = {}
 
     def take(self, purpose: str) -> Source:
@@ -56,7 +64,8 @@ class LaneSnapshots:
                 copy = self._copies[purpose, number] = snapshot(lane.network)
             else:
                 refresh_snapshot(copy, lane.network)
-            subjects.append(Subject(lane.name, copy, transform, self._run.dataset.class_names))
+            weights = (self._version, number, self._run.step)
+            subjects.append(Subject(lane.name, copy, transform, self._run.dataset.class_names, weights))
         return Source(LANES, tuple(subjects), self._run.step)
 
 
@@ -68,7 +77,7 @@ def past(run: LiveRun, start: Start) -> Source:
         copy = snapshot(lane.network)
         copy.load_state_dict(was.state)
         copy.set_strengths(was.shortcuts, was.branches)
-        subjects.append(Subject(lane.name, copy, transform, run.dataset.class_names))
+        subjects.append(Subject(lane.name, copy, transform, run.dataset.class_names, next(_versions)))
     return Source(f"Step {start.step}", tuple(subjects), start.step)
 
 
@@ -81,15 +90,28 @@ def pretrained(device: torch.device) -> Source:
     return Source(PRETRAINED, tuple(subjects), None)
 
 
-def reference(opened: Checkpoint, device: torch.device) -> Source:
-    """Keep an opened checkpoint to be asked."""
-    name = "ImageNet ResNet-18" if opened.path == "imagenet" else Path(opened.path).name
-    return Source(name, (_subject(name, opened, device),), None)
+def reference(opened: Checkpoint, device: torch.device, kept: Mapping[str, Source]) -> Source:
+    """Make an opened checkpoint a network to ask, under a name that no other file in `kept` has."""
+    published = imagenet.published_title(opened)
+    if published is not None:
+        return Source(published, (_subject(published, opened, device),), None)
+    path = Path(opened.path).absolute()
+    taken = {LANES, PRETRAINED} | {name for name, source in kept.items() if source.path != str(path)}
+    names = (path.name, f"{path.parent.name}/{path.name}")
+    name = next((name for name in names if name not in taken), str(path))
+    return Source(name, (_subject(name, opened, device),), None, str(path))
 
 
-def open_checkpoint(path: str) -> Checkpoint:
-    """Open a file, or what the word "imagenet" stands for (from the cache)."""
-    return imagenet.imagenet() if path == "imagenet" else checkpoint.load(path)
+def about(source: Source) -> Notice:
+    """Say in one line what a source's networks are and how pictures are made ready for them."""
+    titles = dict.fromkeys(title(subject.network.settings) for subject in source.subjects)
+    first = source.subjects[0]
+    named = first.class_names != _numbers(len(first.class_names))
+    line = "{networks} · {size}×{size} · {transform}"
+    return Notice(
+        line if named else f"{line} · its classes have numbers for names",
+        {"networks": " / ".join(titles), "size": first.transform.size, "transform": first.transform.words()},
+    )
 
 
 def as_seen(
@@ -105,15 +127,22 @@ def as_seen(
         pixels = run.batches.held_out[picture].cpu().numpy().transpose(1, 2, 0)
         label = int(run.batches.held_out_labels[picture])
         looks = fit(np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3))), subject.transform)
-        if subject.transform == run.dataset.transform(run.settings.image_size):
-            # exactly what the lanes are trained on, without rounding to bytes in between
-            return run.batches.normalised(run.batches.held_out[picture][None])[0].to(device), looks, label
-        if subject.class_names != run.dataset.class_names:
+        names = run.dataset.class_names
+        same = subject.transform == run.dataset.transform(run.settings.image_size)
+        # who was trained on such pictures and has no names for their classes has these
+        if subject.class_names != names and not (same and subject.class_names == _numbers(len(names))):
             label = None
+        if same:  # exactly what the lanes are trained on, without rounding to bytes in between
+            return run.batches.normalised(run.batches.held_out[picture][None])[0].to(device), looks, label
     return torch.from_numpy(normalise(looks, subject.transform)).to(device), looks, label
 
 
 def _subject(name: str, opened: Checkpoint, device: torch.device) -> Subject:
     network = snapshot(opened.network().to(device))
-    names = opened.class_names or tuple(str(number) for number in range(opened.settings.classes))
-    return Subject(name, network, opened.transform, names)
+    names = opened.class_names or _numbers(opened.settings.classes)
+    return Subject(name, network, opened.transform, names, next(_versions))
+
+
+def _numbers(classes: int) -> tuple[str, ...]:
+    """What classes are called that nobody has named."""
+    return tuple(str(number) for number in range(classes))

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.checkpoint import Checkpoint, load
+from core.checkpoint import Checkpoint
 from core.headless.arguments import UsageError, strengths
-from core.imagenet import imagenet
+from core.imagenet import open_weights
 from core.pictures import load_array, load_picture
 from core.transform import Transform, prepare
 
 
 def open_checkpoint(options: argparse.Namespace) -> Checkpoint:
-    """Open the checkpoint ("imagenet": torchvision's) with the overrides that were given."""
-    opened = imagenet() if options.checkpoint == "imagenet" else load(options.checkpoint)
+    """Open the checkpoint (or what a word stands for: torchvision's) with the overrides that were given."""
+    opened = open_weights(options.checkpoint)
     if options.shortcuts is not None:
         opened = replace(opened, shortcuts=strengths(options.shortcuts, opened.settings))
     if options.labels is not None:

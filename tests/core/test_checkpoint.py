@@ -1,3 +1,4 @@
+import argparse
 import dataclasses
 import hashlib
 import json
@@ -10,16 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
 import torchvision
 from torch import Tensor, nn
 
-from core import imagenet as imagenet_module
 from core.checkpoint import Checkpoint, CheckpointError, load, to_bytes
 from core.files import write_atomically
-from core.imagenet import FILE_NAME, imagenet, is_imagenet_cached
 from core.network import ResidualNetwork, initialise
 from core.settings import NetworkSettings
 from core.transform import CIFAR10, IMAGENET, Transform
@@ -196,6 +196,13 @@ def test_pre_activation_with_a_shared_activation_gives_the_same_logits(tmp_path:
     assert_same_logits(opened.network(), peer)
 
 
+def test_zero_padded_four_stage_networks_give_the_same_logits(tmp_path: Path) -> None:
+    peer = lived_in(Network(PaddedBlock, (3, 4, 6, 3), 8, head="fc", both_sides=False))
+    opened = load(saved(tmp_path, {"state_dict": {f"module.{n}": t for n, t in peer.state_dict().items()}}))
+    assert opened.settings == NetworkSettings(depth=34, width=8, projection="pad")
+    assert_same_logits(opened.network(), peer)
+
+
 @pytest.mark.parametrize(("head", "both_sides"), [("linear", True), ("fc", False)])
 def test_zero_padded_three_stage_networks_give_the_same_logits(
     tmp_path: Path, head: str, both_sides: bool
@@ -262,6 +269,15 @@ def every_second(tensor: Tensor) -> Tensor:
     return torch.stack((tensor, tensor), -1)[..., 0]
 
 
+def after_a_step() -> dict[str, Any]:
+    """The state of an optimiser with momentum, as training scripts save it."""
+    weight = nn.Parameter(torch.ones(3))
+    optimiser = torch.optim.SGD([weight], 0.1, momentum=0.9)
+    weight.sum().backward()
+    optimiser.step()
+    return optimiser.state_dict()
+
+
 # what to save, and what is reported ("" for nothing)
 GOOD: dict[str, tuple[Any, str]] = {
     "plain": (ARTICLE, ""),
@@ -290,6 +306,15 @@ GOOD: dict[str, tuple[Any, str]] = {
     "views": (changed(every_second), ""),
     "shared storage": (shared_storage(), ""),
     "nan": (non_finite(), "not finite in layer3.1.conv2.weight"),
+    "infinity": (ARTICLE | {"fc.bias": torch.full((10,), torch.inf)}, "not finite in fc.bias"),
+    "counters of 32 bits": ({n: t.int() if t.ndim == 0 else t for n, t in ARTICLE.items()}, ""),
+    "data parallel, in pytorch-cifar's wrapper": (
+        {"net": {f"module.{name}": tensor for name, tensor in ARTICLE.items()}, "acc": 93.1, "epoch": 7},
+        "not used from the file: acc, epoch",
+    ),
+    "a training's whole state": (
+        {"epoch": 3, "arch": "resnet18", "state_dict": ARTICLE, "optimizer": after_a_step()}, "optimizer"
+    ),
 }  # fmt: skip
 
 
@@ -306,6 +331,13 @@ def test_an_odd_but_good_file_opens_and_says_what_is_odd(tmp_path: Path, kind: s
         loose = 1e-2 if "float16" in fragment else 1e-6
         told = "not finite" in fragment or "statistics" in fragment or "biases" in fragment
         assert told or torch.allclose(tensor.float(), ARTICLE[name].float(), loose, loose) or tensor.ndim == 0
+
+
+def test_what_a_file_lacks_is_what_does_nothing(tmp_path: Path) -> None:
+    opened = load(saved(tmp_path, without("running_mean", "running_var", "fc.bias")))
+    for name, tensor in opened.state.items():
+        if name.endswith(("running_mean", "running_var")) or name == "fc.bias":
+            assert torch.equal(tensor, torch.full_like(tensor, float(name.endswith("var")))), name
 
 
 def test_a_foreign_safetensors_file_opens(tmp_path: Path) -> None:
@@ -354,6 +386,20 @@ BAD: dict[str, tuple[Any, str]] = {
     "bytes": (ARTICLE | {"fc.weight": torch.zeros(10, 32, dtype=torch.uint8)}, "numbers of type uint8"),
     "complex": (ARTICLE | {"fc.weight": torch.zeros(10, 32, dtype=torch.complex64)}, "ComplexFloatStorage"),
     "sparse": (ARTICLE | {"fc.weight": torch.zeros(10, 32).to_sparse()}, "more than weights"),
+    "settings object beside": (
+        {"state_dict": ARTICLE, "args": argparse.Namespace(lr=0.1)}, "more than weights (argparse.Namespace)"
+    ),
+    "numpy number beside": ({"state_dict": ARTICLE, "best": np.float64(0.9)}, "more than weights (numpy"),
+    "deep stem": (
+        {"conv1.0.weight" if n == "conv1.weight" else n: t for n, t in ARTICLE.items()},
+        "conv1.weight is missing",
+    ),
+    "two layers as head": (
+        {n.replace("fc.", "fc.1."): t for n, t in ARTICLE.items()}, "last layer (fc or linear) is missing"
+    ),
+    "another's prefix": (
+        {f"backbone.{name}": tensor for name, tensor in ARTICLE.items()}, "but backbone.conv1.weight"
+    ),
     "expanded": (ARTICLE | {"bn1.weight": torch.ones(1).expand(4)}, "reaches beyond its data"),
     "unknown pre-activation": (
         lived_in(Network(PreBlock, (2, 2, 2, 2), 4, head="fc")).state_dict() | {"bn1.weight": torch.ones(32)},
@@ -483,90 +529,6 @@ def test_whatever_is_damaged_only_our_own_error_comes_out(tmp_path: Path, name: 
             messages.append(str(error))
     assert not any("\n" in message for message in messages)
     assert count / 20 < len(messages) < count * 19 / 20, "nothing opens, or nothing is refused"
-
-
-# ---- ImageNet -----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A small network where torchvision's would be published; an empty cache."""
-    network = our_network(stem="7x7", classes=1000)
-    path = saved(tmp_path, network.state_dict(), "resnet18.pth")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
-    path = path.rename(tmp_path / f"resnet18-{digest}.pth")
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
-    weights = torchvision.models.ResNet18_Weights.IMAGENET1K_V1
-    monkeypatch.setattr(weights.value, "url", path.as_uri())
-    monkeypatch.setattr(imagenet_module, "FILE_NAME", path.name)
-    return path
-
-
-def cached(published: Path) -> Path:
-    folder = published.parent / "cache" / "hub" / "checkpoints"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / published.name
-
-
-def test_the_name_kept_here_is_torchvisions() -> None:
-    assert torchvision.models.ResNet18_Weights.IMAGENET1K_V1.url.endswith(f"/{FILE_NAME}")
-
-
-def test_imagenets_network_comes_from_the_cache(published: Path) -> None:
-    assert not is_imagenet_cached()
-    cached(published).write_bytes(published.read_bytes())
-    assert is_imagenet_cached()
-    opened = imagenet()
-    assert opened.path == str(cached(published))
-    assert opened.transform == IMAGENET
-    assert opened.class_names is not None
-    assert (len(opened.class_names), opened.class_names[1]) == (1000, "goldfish")
-    assert_same_logits(opened.network(), our_network(stem="7x7", classes=1000), side=64)
-
-
-def test_a_damaged_file_in_the_cache_is_refused(published: Path) -> None:
-    data = bytearray(published.read_bytes())
-    data[len(data) // 2] ^= 1
-    cached(published).write_bytes(data)
-    with pytest.raises(CheckpointError, match="damaged; delete the file"):
-        imagenet()
-
-
-def test_imagenets_network_is_not_downloaded_unasked(published: Path) -> None:
-    with pytest.raises(
-        CheckpointError, match=r"not in .*checkpoints; they need to be downloaded first \(46.8 MB\)"
-    ):
-        imagenet()
-    assert not is_imagenet_cached()
-
-
-def test_imagenets_network_is_downloaded_when_asked(published: Path) -> None:
-    shares: list[float] = []
-    opened = imagenet(shares.append, download=True)
-    assert opened.settings.classes == 1000
-    assert shares == sorted(shares)
-    assert shares[-1] == 1
-    assert [file.name for file in cached(published).parent.iterdir()] == [published.name]
-
-
-def test_a_cancelled_download_leaves_nothing(published: Path) -> None:
-    with pytest.raises(CheckpointError, match="cancelled"):
-        imagenet(download=True, cancelled=lambda: True)
-    assert list(cached(published).parent.iterdir()) == []
-
-
-def test_a_download_that_arrives_damaged_is_thrown_away(published: Path) -> None:
-    published.write_bytes(published.read_bytes()[:-1])
-    with pytest.raises(CheckpointError, match="arrived damaged"):
-        imagenet(download=True)
-    assert list(cached(published).parent.iterdir()) == []
-
-
-def test_without_a_network_the_message_says_so(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    weights = torchvision.models.ResNet18_Weights.IMAGENET1K_V1
-    monkeypatch.setattr(weights.value, "url", f"https://127.0.0.1:9/{published.name}")
-    with pytest.raises(CheckpointError, match=r"not in .*checkpoints and cannot be downloaded: no network"):
-        imagenet(download=True)
 
 
 # ---- writing ------------------------------------------------------------------------------
