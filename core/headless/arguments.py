@@ -65,7 +65,9 @@ def parse_command(arguments: Sequence[str]) -> argparse.Namespace:
     _lessons(commands.add_parser("lessons", help="list the lessons, or check what they claim"))
     _train(commands.add_parser("train", help="train without a window", allow_abbrev=False))
     _predict(commands.add_parser("predict", help="what a checkpoint says of pictures"))
-    _attribute(commands.add_parser("attribute", help="what a checkpoint looks at in a picture"))
+    _attribute(
+        commands.add_parser("attribute", help="what a checkpoint looks at in a picture", allow_abbrev=False)
+    )
     _bench(commands.add_parser("bench", help="measure speed on this machine"))
     _export(commands.add_parser("export", help="write a recorded run as other files", allow_abbrev=False))
     _replay(commands.add_parser("replay", help="a recorded run again; says whether it is the same"))
@@ -133,7 +135,8 @@ def _replay(parser: Parser) -> None:
 
 
 def _reading(parser: Parser) -> None:
-    parser.add_argument("checkpoint")
+    parser.add_argument("checkpoint", help="a file of weights; or imagenet, imagenet-resnet34: torchvision's, "
+                        "from torch's cache")  # fmt: skip
     parser.add_argument("--shortcuts", default=None, metavar="on|off|STRENGTHS")
     parser.add_argument("--image-size", type=positive)
     parser.add_argument("--mean", type=number, nargs=3)
@@ -149,11 +152,22 @@ def _predict(parser: Parser) -> None:
 
 def _attribute(parser: Parser) -> None:
     _reading(parser)
-    parser.add_argument("image", metavar="IMAGE")
-    parser.add_argument("--method", default="saliency", help=", ".join(METHODS))
-    parser.add_argument("--steps", type=positive, default=50, help="of integrated gradients (50)")
-    parser.add_argument("--target", type=whole)
-    parser.add_argument("--out", metavar="FILE.npy|FILE.png", required=True)
+    parser.add_argument("images", nargs="+", metavar="IMAGE|FOLDER")
+    methods = parser.add_mutually_exclusive_group()
+    methods.add_argument("--method", help=", ".join(METHODS))
+    methods.add_argument("--methods", metavar="A,B,…", help="several, for --report")
+    parser.add_argument("--parameter", action="append", default=[], metavar="KEY=VALUE",
+                        help="of the method, such as samples=64; can be given several times")  # fmt: skip
+    parser.add_argument(
+        "--steps", type=positive, metavar="N", help="--parameter steps=N, where there are steps"
+    )
+    parser.add_argument("--target", type=whole, metavar="K", help="the class explained (the one predicted)")
+    parser.add_argument("--against", type=whole, metavar="K", help="the map minus that of this class")
+    out = parser.add_mutually_exclusive_group(required=True)
+    out.add_argument(
+        "--out", metavar="FILE.npy|FILE.png", help="the map of one picture; .npy has a .json beside it"
+    )
+    out.add_argument("--report", metavar="FILE.html", help="a page with the maps of all pictures")
 
 
 def _export(parser: Parser) -> None:
@@ -171,8 +185,8 @@ def _export(parser: Parser) -> None:
 
 
 def _bench(parser: Parser) -> None:
-    parser.add_argument("rows", nargs="*", metavar="train|window|start|init",
-                        help="what to measure (train, window, start). init, gradients at initialisation "
+    parser.add_argument("rows", nargs="*", metavar="train|window|start|explain|length|accelerator|init",
+                        help="what to measure (all but init). init, gradients at initialisation "
                         "against figures on record, takes minutes and runs only when named")  # fmt: skip
     parser.add_argument("--seconds", type=number, default=60.0, help="length of the window row (60)")
     parser.add_argument("--json", action="store_true")

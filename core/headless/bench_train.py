@@ -1,4 +1,9 @@
-"""The `train` rows of `bench`: a step with all probes against a bare, well-written PyTorch loop."""
+"""The `train` rows of `bench`: a step with all probes against plain PyTorch loops.
+
+Against a bare, well-written loop that reads nothing back; against what people write to see gradients
+at all, `p.grad.norm().item()` for every parameter; and against a histogram of every gradient, as
+`wandb.watch` and TensorBoard users take it.
+"""
 
 import statistics
 import time
@@ -15,9 +20,31 @@ from core.live_run import LiveRun
 from core.network import ResidualNetwork, initialise
 from core.settings import NetworkSettings, RunSettings, lane
 
-# width, batch, goal (share of the bare loop's images per second), turns
-ROWS = ((16, 32, 0.95, 60), (64, 32, 0.98, 20))
+Step = Callable[[], object]
+Reading = Callable[[ResidualNetwork], object]
 WARM_UP = 3
+CPU = torch.device("cpu")
+
+
+def _nothing(_network: ResidualNetwork) -> object:
+    return None
+
+
+def _norm_each(network: ResidualNetwork) -> object:
+    return [each.grad.norm().item() for each in network.parameters() if each.grad is not None]
+
+
+def _histogram_each(network: ResidualNetwork) -> object:
+    return [torch.histc(each.grad, 64).tolist() for each in network.parameters() if each.grad is not None]
+
+
+# width, peer in words, what the peer reads, goal (share of its images per second), turns
+ROWS: tuple[tuple[int, str, Reading, float, int], ...] = (
+    (16, "a bare loop", _nothing, 0.95, 60),
+    (64, "a bare loop", _nothing, 0.98, 24),
+    (16, "a norm per parameter", _norm_each, 1.0, 60),
+    (16, "a histogram per tensor", _histogram_each, 1.3, 60),
+)
 
 
 def rows() -> list[dict[str, Any]]:
@@ -27,11 +54,22 @@ def rows() -> list[dict[str, Any]]:
     return [_row(dataset, *row) for row in ROWS]
 
 
-def _row(dataset: Dataset, width: int, batch: int, goal: float, turns: int) -> dict[str, Any]:
+def _row(dataset: Dataset, width: int, peer: str, read: Reading, goal: float, turns: int) -> dict[str, Any]:
+    batch = 32
     network = NetworkSettings(width=width)
     settings = RunSettings(lanes=(lane("A", network),), batch_size=batch, threads=threads())
-    ours = _ours(dataset, settings)
-    peer = _bare(dataset, settings)
+    mine, theirs, spread = in_turns(
+        InstrumentedStep(dataset, settings, CPU), plain_step(dataset, settings, read), turns
+    )
+    ratio = theirs / mine
+    return {
+        "row": f"train width {width} against {peer} (images/s)", "ours": batch / mine, "peer": batch / theirs,
+        "ratio": ratio, "goal": goal, "met": ratio >= goal, "spread": spread,
+    }  # fmt: skip
+
+
+def in_turns(ours: Step, peer: Step, turns: int) -> tuple[float, float, list[float]]:
+    """Time two steps in turns: median seconds of each, and the quartiles of peer over ours, turn by turn."""
     times: tuple[list[float], list[float]] = ([], [])
     for turn in range(WARM_UP + turns):
         for step, kept in zip((ours, peer), times, strict=True):
@@ -39,33 +77,37 @@ def _row(dataset: Dataset, width: int, batch: int, goal: float, turns: int) -> d
             step()
             if turn >= WARM_UP:
                 kept.append(time.perf_counter() - began)
-    mine, theirs = (batch / statistics.median(kept) for kept in times)
     pairs = sorted(b / a for a, b in zip(*times, strict=True))
-    return {
-        "row": f"train width {width} (images/s)", "ours": mine, "peer": theirs, "ratio": mine / theirs,
-        "goal": goal, "met": mine / theirs >= goal,
-        "spread": [pairs[len(pairs) // 4], pairs[3 * len(pairs) // 4]],
-    }  # fmt: skip
+    mine, theirs = (statistics.median(kept) for kept in times)
+    return mine, theirs, [pairs[len(pairs) // 4], pairs[3 * len(pairs) // 4]]
 
 
-def _ours(dataset: Dataset, settings: RunSettings) -> Callable[[], object]:
-    run = LiveRun(settings, dataset, torch.device("cpu"))
+class InstrumentedStep:
+    """Our step: every probe on; called, it also brings the readings back."""
 
-    def step() -> None:
-        run.train_lane()
-        run.take_slice()
+    def __init__(self, dataset: Dataset, settings: RunSettings, device: torch.device) -> None:
+        self._run = LiveRun(settings, dataset, device)
 
-    return step
+    def train(self) -> None:
+        """Do the step alone."""
+        self._run.train_lane()
+
+    def __call__(self) -> None:
+        """Do the step and bring the readings back."""
+        self.train()
+        self._run.take_slice()
 
 
-def _bare(dataset: Dataset, settings: RunSettings) -> Callable[[], object]:
-    """The loop a careful person writes: data resident, channels last, fused SGD, nothing read back."""
-    network = ResidualNetwork(settings.lanes[0].network)
+def plain_step(
+    dataset: Dataset, settings: RunSettings, read: Reading = _nothing, device: torch.device = CPU
+) -> Step:
+    """Return the loop a careful person writes: data resident, channels last, fused SGD; then `read`."""
+    network = ResidualNetwork(settings.lanes[0].network).to(device)
     initialise(network, settings.seed)
     network.to(memory_format=torch.channels_last)
     network.train()
     optimiser = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4, fused=True)
-    data = Batches(dataset, settings, torch.device("cpu"))
+    data = Batches(dataset, settings, device)
     number = 0
 
     def step() -> None:
@@ -74,6 +116,7 @@ def _bare(dataset: Dataset, settings: RunSettings) -> Callable[[], object]:
         pictures, labels = data.batch(number)
         optimiser.zero_grad(set_to_none=True)
         F.cross_entropy(network(pictures), labels).backward()
+        read(network)
         optimiser.step()
 
     return step
