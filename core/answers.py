@@ -10,21 +10,27 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from core import analyses, jobs, sources
+from core.assessing import assessment
+from core.browsing import Browsing
+from core.checkpoint import Checkpoint
 from core.evaluation import HeldOut
+from core.explaining import explanation
 from core.live_run import LiveRun
+from core.map_cache import MapCache
 from core.messages import (
     Analyse,
+    Assess,
     BrowsePictures,
     Cancel,
     Event,
     Explain,
     Failed,
+    JudgeAll,
     LibrariesLoaded,
+    OpenAlbum,
     References,
 )
 from core.notices import Notice, SkipscopeError
@@ -32,7 +38,8 @@ from core.shock_watch import ShockWatch
 
 PIECE_SECONDS = 0.05  # after which no further piece is begun between two steps
 EVALUATION_SHARE = 0.03  # of the engine's time
-Question: TypeAlias = Explain | Analyse
+MOST_REFERENCES = 4  # a ResNet-34 takes 85 MB
+Question: TypeAlias = Explain | Analyse | Assess
 
 
 class Answers:
@@ -44,14 +51,14 @@ class Answers:
         self.shocks: ShockWatch | None = None
         self._snapshots: sources.LaneSnapshots | None = None
         self._references: dict[str, sources.Source] = {}
-        self._predictions: dict[str, tuple[int | None, list[NDArray[np.float32]]]] = {}
+        self._browsing = Browsing(publish)
         self._explain: Explain | None = None  # asked, …
         self._explaining: Iterator[None] | None = None  # … and under way
+        self._maps = MapCache()
+        self._assessments: list[tuple[Assess, Iterator[None]]] = []  # the first is under way
         self._analyses: list[tuple[Analyse, Iterator[None]]] = []  # the first is under way
-        self._predicting: Iterator[None] | None = None
         self._judging: Iterator[None] | None = None
         self._evaluating: Iterator[None] | None = None
-        self._waiting_pages: list[BrowsePictures] = []
         self._next_evaluation = 0.0
         self._evaluation_cost = 0.0
         self._captum = threading.Event()
@@ -60,9 +67,9 @@ class Answers:
     @property
     def are_due(self) -> bool:
         """Whether anything is left to be done."""
-        under_way = (self._explain, self._predicting, self._judging, self._evaluating)
-        waiting = self._analyses or (self.shocks is not None and self.shocks.is_waiting)
-        return bool(waiting) or any(work is not None for work in under_way)
+        under_way = (self._explain, self._judging, self._evaluating)
+        waiting = self._analyses or self._assessments or (self.shocks is not None and self.shocks.is_waiting)
+        return bool(waiting) or any(work is not None for work in under_way) or self._browsing.is_due
 
     @property
     def evaluation_is_due(self) -> bool:
@@ -81,14 +88,15 @@ class Answers:
         self.shocks = ShockWatch(run, self._publish)
         self._snapshots = sources.LaneSnapshots(run)
         self.drop_past()
-        self._predictions.clear()
-        self._waiting_pages.clear()
+        self._browsing.start_run(run, self._snapshots)
         self._next_evaluation = time.perf_counter() + 3
 
     def forget(self) -> None:
         """Give up all work under way."""
-        self._explain = self._explaining = self._evaluating = self._predicting = self._judging = None
+        self._explain = self._explaining = self._evaluating = self._judging = None
+        self._browsing.forget()
         self._analyses.clear()
+        self._assessments.clear()
 
     # ---- questions --------------------------------------------------------------------------
 
@@ -113,83 +121,119 @@ class Answers:
         self._analyses.append((request, analyses.analysis(run, looked_at, step, request, self._publish)))
 
     def cancel(self, request: Cancel) -> None:
-        """Give up an explanation or an analysis."""
+        """Give up an explanation, an analysis, predictions of an album, or looking for pictures."""
+        self._browsing.cancel(request.request)
         if self._explain is not None and self._explain.id == request.request:
             self._explain = self._explaining = None
         self._analyses = [row for row in self._analyses if row[0].id != request.request]
+        self._assessments = [row for row in self._assessments if row[0].id != request.request]
+
+    def assess(self, request: Assess) -> None:
+        """Check how far one map can be trusted, after what was asked before."""
+        source = self._asked_source(request.source)
+        if not 0 <= request.network < len(source.subjects):
+            raise SkipscopeError("there is no network {number} to ask", number=request.network + 1)
+        self._assessments.append((request, assessment(self._run, source, request, self._publish)))
+
+    def _asked_source(self, name: str) -> sources.Source:
+        """A reference, or a copy of the lanes that is the asker's own."""
+        if name in self._references:
+            return self._references[name]
+        if name != sources.LANES:
+            raise SkipscopeError("there is no {name} to ask", name=name)
+        return sources.LaneSnapshots(self._needed()).take("assess")
 
     def evaluate(self, request: int | None) -> None:
         """Take held-out figures of all lanes as they are now."""
         run = self._needed()
         assert self._snapshots is not None
         self._evaluation_cost = 0.0
-        step = run.step
+        taken = self._snapshots.take("evaluate")
 
         def keep(results: list[HeldOut]) -> None:
-            self._predictions[sources.LANES] = (step, [result.logits for result in results])
+            self._browsing.keep_predictions(taken, [result.logits for result in results])
 
-        taken = self._snapshots.take("evaluate")
         self._evaluating = jobs.evaluation(run, taken, self._publish, keep, request)
 
     def browse(self, command: BrowsePictures) -> None:
         """Publish a page of pictures; a reference's predictions follow when they are there."""
-        run = self._needed()
-        unknown = command.source not in self._predictions and command.source in self._references
-        if unknown and self._predicting is None:
-            source = self._references[command.source]
-            if all(jobs.same_classes(subject, run) for subject in source.subjects):
-                self._predicting = jobs.predictions(
-                    run, source, lambda rows: self._keep_predictions(source, rows)
-                )
-        if unknown and self._predicting is not None:
-            self._waiting_pages = [command]
-        self._publish(jobs.page(run, command, self._predictions))
+        self._browsing.browse(command)
+
+    def judge_all(self, command: JudgeAll) -> None:
+        """Let a source predict every picture of an album."""
+        self._browsing.judge_all(command)
+
+    def open_album(self, command: OpenAlbum) -> None:
+        """Look for the pictures of files and folders."""
+        self._browsing.open_album(command)
+
+    def refer(self, opened: Checkpoint, device: torch.device) -> None:
+        """Keep an opened checkpoint's network beside the run."""
+        self.keep(sources.reference(opened, device, self._references))
 
     def keep(self, source: sources.Source) -> None:
-        """Keep networks beside the run, to be asked by name; of past steps only the newest."""
+        """Keep networks beside the run, to be asked by name: the newest few, and of past steps only one."""
         if source.step is not None:
             self.drop_past()
+        self._references.pop(source.name, None)  # so that it comes last
         self._references[source.name] = source
-        self._predictions.pop(source.name, None)
-        self._publish(References((sources.LANES, *self._references), source.name))
+        self._browsing.keep_source(source)
+        lasting = [name for name, kept in self._references.items() if kept.step is None]
+        dropped = lasting[:-MOST_REFERENCES]
+        for name in dropped:
+            del self._references[name]
+            self._browsing.forget_source(name)
+        notice = Notice(
+            "{names} is no longer kept: at most {most} are, beside the lanes",
+            {"names": ", ".join(dropped), "most": MOST_REFERENCES},
+        )
+        self._tell_references(source.name, notice if dropped else None)
+
+    def _tell_references(self, selected: str, notice: Notice | None = None) -> None:
+        lines = (None, *(sources.about(source) for source in self._references.values()))
+        self._publish(References((sources.LANES, *self._references), selected, lines, notice))
 
     def drop_past(self) -> None:
         """Let go of what was looked back at."""
         past = [name for name, source in self._references.items() if source.step is not None]
         for name in past:
             del self._references[name]
-            self._predictions.pop(name, None)
+            self._browsing.forget_source(name)
         if past:
-            self._publish(References((sources.LANES, *self._references), sources.LANES))
+            self._tell_references(sources.LANES)
 
     # ---- work -------------------------------------------------------------------------------
 
     def do_piece(self, training: bool) -> None:
         """Do a little of the most urgent work; `training`: something else may be done meanwhile.
 
-        What was asked of an instrument takes pieces until PIECE_SECONDS are over, or it would take minutes.
+        What somebody waits for takes pieces until PIECE_SECONDS are over: a map of a small picture comes at
+        once, and an instrument within seconds.
         """
         began = time.perf_counter()
         self._do_one(training)
-        while (self._analyses or self._judging) and time.perf_counter() - began < PIECE_SECONDS:
+        while self._is_asked and time.perf_counter() - began < PIECE_SECONDS:
             self._do_one(training)
+
+    @property
+    def _is_asked(self) -> bool:
+        """Whether somebody waits; held-out figures can."""
+        return bool(self._explaining or self._assessments or self._analyses or self._judging)
 
     def _do_one(self, training: bool) -> None:
         if self._explain is not None and self._explaining is None:
             self._begin_explanation(training)
         if self._explaining is not None:
             self._explain_on()
-        elif self._predicting is not None:
-            if next(self._predicting, self) is self:
-                self._predicting = None
-                waiting, self._waiting_pages = self._waiting_pages, []
-                for browse in waiting:
-                    self.browse(browse)
+        elif self._browsing.is_urgent:
+            self._browsing.serve()
         elif self._judging is not None or (self.shocks is not None and self.shocks.is_waiting):
             assert self.shocks is not None
             self._judging = self._judging or self.shocks.judge()
-            if next(self._judging, self) is self:
+            if not self._go_on(self._judging, None, "a shock reading failed: {what}"):
                 self._judging = None
+        elif self._assessments and self._has_captum(training):
+            self._assess_on()
         elif self._analyses:
             self._analyse_on()
         elif self._evaluating is not None:
@@ -199,6 +243,8 @@ class Answers:
             if ended:
                 self._evaluating = None
                 self._next_evaluation = time.perf_counter() + self._evaluation_cost / EVALUATION_SHARE
+        elif self._browsing.is_due:
+            self._browsing.judge(wait=not training)
 
     def _explain_on(self) -> None:
         assert self._explain is not None
@@ -212,35 +258,50 @@ class Answers:
         if not self._go_on(work, asked, "this could not be measured: {what}"):
             self._analyses = [row for row in self._analyses if row[0] is not asked]
 
-    def _go_on(self, work: Iterator[None], asked: Question, words: str) -> bool:
+    def _assess_on(self) -> None:
+        asked, work = self._assessments[0]
+        if not self._go_on(work, asked, "this could not be checked: {what}"):
+            self._assessments = [row for row in self._assessments if row[0] is not asked]
+
+    def _go_on(self, work: Iterator[None], asked: Question | None, words: str) -> bool:
         """Do one piece; a fault in it must not stop training. Whether more is to come."""
+        request = None if asked is None else asked.id
         try:
             return next(work, self) is not self
         except SkipscopeError as error:
-            self._publish(Failed(error.notice, asked.id))
+            self._publish(Failed(error.notice, request))
         except torch.OutOfMemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - a map or a reading that fails ends alone
             what = Notice(words, {"what": f"{type(error).__name__}: {error}"})
-            self._publish(Failed(what, asked.id, traceback.format_exc()))
+            self._publish(Failed(what, request, traceback.format_exc()))
         return False
 
     def _begin_explanation(self, training: bool) -> None:
         asked = self._explain
         assert asked is not None
-        if not self._captum.is_set():
-            self.import_captum()
-            if training:
-                return  # training goes on until the import is through
-            self._captum.wait()
+        if not self._has_captum(training):
+            return
         if asked.source in self._references:
             source = self._references[asked.source]
-        elif self._snapshots is not None:
+        elif asked.source == sources.LANES and self._snapshots is not None:
+            if training and not self._needed().between_steps:
+                return  # or one lane would be a step ahead of what the answer says
             source = self._snapshots.take("explain")
         else:
             self._explain = None
+            self._publish(Failed(Notice("there is no {name} to ask", {"name": asked.source}), asked.id))
             return
-        self._explaining = jobs.explanation(self._run, source, asked, self._publish)
+        self._explaining = explanation(self._run, source, asked, self._publish, self._maps)
+
+    def _has_captum(self, training: bool) -> bool:
+        """Whether captum is imported; training goes on until it is, nothing else does."""
+        if not self._captum.is_set():
+            self.import_captum()
+            if training:
+                return False
+            self._captum.wait()
+        return True
 
     def import_captum(self) -> None:
         """Import captum (a second, with matplotlib) beside training, not within it."""
@@ -258,9 +319,6 @@ class Answers:
                 self._captum.set()
 
         threading.Thread(target=load, name="imports", daemon=True).start()
-
-    def _keep_predictions(self, source: sources.Source, rows: list[NDArray[np.float32]]) -> None:
-        self._predictions[source.name] = (source.step, rows)
 
     def _needed(self) -> LiveRun:
         if self._run is None:

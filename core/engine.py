@@ -16,10 +16,11 @@ from typing import assert_never
 
 import torch
 
-from core import checkpoint, device, export_weights, imagenet, jobs, run_start, sources
+from core import checkpoint, device, export_weights, imagenet, run_start, sources
 from core.acts import Act
 from core.answers import Answers
 from core.datasets import load_dataset, local_datasets
+from core.evaluation import evaluated_count
 from core.files import write_atomically
 from core.live_run import LiveRun, Start
 from core.messages import (
@@ -321,7 +322,7 @@ class Engine:
         self._publish(RunStarted(
             settings=run.settings, lanes=run.infos(), class_names=run.dataset.class_names, steps=run.planned,
             steps_per_epoch=run.batches.steps_per_epoch, held_out=len(run.batches.held_out),
-            evaluated=jobs.evaluated_count(run), directory=run.record.directory if run.record else None,
+            evaluated=evaluated_count(run.batches), directory=run.record.directory if run.record else None,
             lesson=resumed.lesson if resumed is not None else lesson, notice=run.dataset.notice,
             begins_at=resumed.begins_at if resumed is not None else run.step, done=run.step,
             parent=resumed.parent if resumed is not None else parent,
@@ -519,7 +520,7 @@ class Engine:
         if command.path == "pretrained":
             self._answers.keep(sources.pretrained(self._device()))
             return
-        opened = sources.open_checkpoint(command.path)
+        opened = imagenet.open_weights(command.path)
         if command.use == "look":
             classes = len(self._run.dataset.class_names) if self._run else -1
             self._publish(CheckpointOpened(
@@ -527,7 +528,7 @@ class Engine:
                 opened.settings.classes == classes, opened.report,
             ))  # fmt: skip
         elif command.use == "reference":
-            self._answers.keep(sources.reference(replace(opened, path=command.path), self._device()))
+            self._answers.refer(opened, self._device())
         else:
             settings = self._with_checkpoint(opened, command.use)
             self._set_up(Setup(settings, play=self.state is EngineState.RUNNING, id=command.id))
@@ -582,16 +583,14 @@ class Engine:
     def _download(self, command: Download) -> None:
         before = self.state
         self._set_state(EngineState.LOADING)
-        what = Notice("Downloading {name}", {"name": command.what})
         try:
-            if command.what == "imagenet":
-                imagenet.imagenet(
-                    lambda share: self._publish(Progress(what, share, command.id)), download=True,
-                    cancelled=lambda: self._is_cancelled(command.id),
+            if command.what in imagenet.WEIGHTS:
+                what = Notice("Downloading {name}", {"name": imagenet.WEIGHTS[command.what].title})
+                opened = imagenet.download(
+                    command.what, lambda share: self._publish(Progress(what, share, command.id)),
+                    lambda: self._is_cancelled(command.id),
                 )  # fmt: skip
-                self._answers.keep(
-                    sources.reference(replace(imagenet.imagenet(), path="imagenet"), self._device())
-                )
+                self._answers.refer(opened, self._device())
             else:
                 load_dataset(
                     command.what, image_size=32, seed=0, download=True,

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from core.files import write_atomically
+from core.files import sync_folder, write_atomically
 from core.journal import StoredLane, read_lane
 from core.notices import SkipscopeError
 from core.stored_run import (
@@ -104,6 +104,7 @@ def written_in_parts(path: Path) -> Iterator[BinaryIO]:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(draft, path)
+            sync_folder(path.parent)
         except BaseException:
             draft.unlink(missing_ok=True)
             raise

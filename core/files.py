@@ -21,11 +21,11 @@ def write_atomically(path: Path, data: bytes) -> str:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     return hashlib.sha256(data).hexdigest()
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the new name durable too; Windows can neither open a folder nor needs to."""
     if os.name != "posix":
         return

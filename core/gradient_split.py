@@ -59,9 +59,9 @@ def _stem(network: ResidualNetwork, pictures: Tensor) -> Tensor:
 def _forked(block: ResidualBlock, x: Tensor, forks: list[_Fork]) -> Tensor:
     """Go through a block as its forward does, with a view of x for either path."""
     on_branch, on_shortcut = x.view_as(x), x.view_as(x)
-    branch = block._branch(on_branch) if block.branch_strength else None
-    shortcut = block._shortcut(on_shortcut) if block.shortcut_strength else None
-    y = block._add(branch, shortcut, x)
+    branch = block.through_branch(on_branch) if block.branch_strength else None
+    shortcut = block.through_shortcut(on_shortcut) if block.shortcut_strength else None
+    y = block.joined(branch, shortcut, x)
     size = norm(x)
     strength = torch.zeros_like(size) if branch is None else norm(branch) * block.branch_strength
     forks.append(_Fork(on_shortcut, on_branch, strength / size))

@@ -97,8 +97,8 @@ class OpenCheckpoint:
 
     "look": read it and answer with CheckpointOpened, change nothing. "lane", "twins": begin a run
     whose lanes start from it. "reference": keep it beside the run, for predictions and explanations.
-    `path` may be the word "imagenet" (torchvision's ResNet18_Weights.IMAGENET1K_V1) or "pretrained"
-    (the embedded twins).
+    `path` may be a word: "imagenet" or "imagenet-resnet34" (torchvision's weights, IMAGENET1K_V1), or
+    "pretrained" (the embedded twins).
     """
 
     path: str
@@ -256,7 +256,7 @@ class LookBack:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """Fetch a data set or weights (the user clicked): "cifar10", "cifar100" or "imagenet"."""
+    """Fetch a data set or weights (the user clicked): "cifar10", "cifar100", "imagenet" or "imagenet-resnet34"."""
 
     what: str
     id: int = field(default_factory=next_id)
@@ -517,6 +517,7 @@ class Explanation:
     done: bool = True
     frames: int = 1  # maps per network, once all are there
     arrangement: Arrangement = "single"
+    unsuitable: tuple[tuple[str, Notice], ...] = ()  # methods right for none of the networks, with the reason
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -590,6 +591,8 @@ class References:
 
     names: tuple[str, ...]
     selected: str | None = None
+    about: tuple[Notice | None, ...] = ()  # of each name: what it is, and how it gets pictures; None: lanes
+    notice: Notice | None = None  # what is no longer kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,23 +63,25 @@ class ResidualBlock(nn.Module):
         self.shortcut = _shortcut(shape, settings)
 
     def forward(self, x: Tensor) -> Tensor:
-        branch = self._branch(x) if self.branch_strength else None
-        y = self._add(branch, self._shortcut(x) if self.shortcut_strength else None, x)
+        branch = self.through_branch(x) if self.branch_strength else None
+        y = self.joined(branch, self.through_shortcut(x) if self.shortcut_strength else None, x)
         if not self.pre_activated:
             y = self.act2(y)
         if self.probe is not None:
             self.probe(self.index, x, branch, y)
         return y
 
-    def _branch(self, x: Tensor) -> Tensor:
+    def through_branch(self, x: Tensor) -> Tensor:
+        """Return F(x), without its strength."""
         if self.pre_activated:
             return self.conv2(self.act2(self.bn2(self.conv1(self.act1(self.bn1(x))))))
         return self.bn2(self.conv2(self.act1(self.bn1(self.conv1(x)))))
 
-    def _shortcut(self, x: Tensor) -> Tensor:
+    def through_shortcut(self, x: Tensor) -> Tensor:
+        """Return S(x), without its strength."""
         return self.shortcut(self.act1(self.bn1(x)) if self.shared_activation else x)
 
-    def _add(self, branch: Tensor | None, shortcut: Tensor | None, x: Tensor) -> Tensor:
+    def joined(self, branch: Tensor | None, shortcut: Tensor | None, x: Tensor) -> Tensor:
         """α · branch + λ · shortcut, without a pass over memory for a strength of 0 or 1."""
         alpha, lam = self.branch_strength, self.shortcut_strength
         if branch is None and shortcut is None:

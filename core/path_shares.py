@@ -143,9 +143,9 @@ def taken_apart(block: ResidualBlock, x: Tensor) -> tuple[Junction, Tensor]:
     """Run a block on its input; returns its way back and its output, the same as in the network."""
     x = x.detach().requires_grad_()
     alpha, lam = block.branch_strength, block.shortcut_strength
-    branch = block._branch(x) if alpha else None
-    shortcut = block._shortcut(x) if lam else None
-    total = block._add(branch, shortcut, x).detach()
+    branch = block.through_branch(x) if alpha else None
+    shortcut = block.through_shortcut(x) if lam else None
+    total = block.joined(branch, shortcut, x).detach()
     activation: _Back = _unchanged
     y = total
     if not block.pre_activated:

@@ -13,6 +13,8 @@ from core.messages import (
     EngineReady,
     Evaluation,
     Event,
+    Explanation,
+    Judged,
     References,
     RunStarted,
     Shocked,
@@ -171,6 +173,10 @@ class Docks(QMainWindow):
                 self._so_far[type(event)] = event
             case Analysed():
                 self._so_far[Analysed, event.instrument, event.lane, event.name] = event
+            case Judged():
+                self._so_far[Judged, event.source, event.album] = event
+            case Explanation(done=True):
+                self._so_far[Explanation] = event
             case Shocked():
                 self._so_far[Shocked, event.toggled, event.lane, event.reading.steps] = event
             case _:

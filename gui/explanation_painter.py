@@ -9,11 +9,12 @@ from PySide6.QtGui import QColor, QFontMetrics, QImage, QPainter, QPen
 
 from core.overlay import Look, Overlay, Pixels, Sign, draw
 from gui.explanation_layout import MARGIN, Places, crisp
-from gui.explanation_words import Bar, percent, scale_ends
+from gui.explanation_words import Bar, compact_scale, percent, scale_ends
 from gui.network_ink import scaled
 from gui.theme import LANE_DASHES, Theme, color_table
 
 _STRIP = 8  # height of the colour strip
+_ROOMY_LEGEND = 80  # width from which on a small map's scale has two digits
 _MIDDLE = Qt.AlignmentFlag.AlignVCenter
 
 
@@ -33,6 +34,8 @@ class Sight:
     lines: tuple[str, ...]  # over the bars
     warn: bool  # the last of the lines is a warning
     bars: tuple[Bar, ...]
+    compact: bool = False  # the legend has little room
+    difference: bool = False
 
 
 class ExplanationPainter:
@@ -50,7 +53,8 @@ class ExplanationPainter:
             self._label(stand, sight.state, top=True)
         if sight.remark:
             self._label(stand, sight.remark, top=False)
-        self._header(sight, parts.header)
+        if not parts.header.isEmpty():
+            self._header(sight, parts.header)
         if sight.overlay is not None and sight.overlay.scale > 0:
             self._legend(sight, parts.legend)
         rows = iter(parts.lines)
@@ -76,7 +80,16 @@ class ExplanationPainter:
         painter.setFont(scaled(self._font, 0.9))
         room = stand.adjusted(MARGIN, MARGIN, -MARGIN, -MARGIN)
         flags = int(Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignLeft)
-        words = painter.boundingRect(room, flags, text).intersected(room)
+        metrics = QFontMetrics(painter.font())
+        longest = max(metrics.horizontalAdvance(word) for word in text.split())
+        words = painter.boundingRect(room, flags, text)
+        if longest > room.width() or words.height() > room.height():  # one line of it, then
+            waits = text.endswith("…")  # a map on its way needs no half word
+            text = (
+                "…" if waits else metrics.elidedText(text, Qt.TextElideMode.ElideRight, round(room.width()))
+            )
+            words = painter.boundingRect(room, int(Qt.AlignmentFlag.AlignLeft), text)
+        words = words.intersected(room)
         if not top:
             words.moveBottom(room.bottom())
         plate = QColor(self._theme.surface)
@@ -113,16 +126,26 @@ class ExplanationPainter:
     def _legend(self, sight: Sight, rect: QRect) -> None:
         assert sight.overlay is not None
         painter, metrics = self._painter, QFontMetrics(scaled(self._font, 0.9))
-        low, high = scale_ends(sight.overlay.scale, sight.look.sign)
         painter.setFont(scaled(self._font, 0.9))
         painter.setPen(QColor(self._theme.muted))
+        if sight.compact:
+            short = rect.width() < _ROOMY_LEGEND
+            high = compact_scale(
+                sight.overlay.scale, sight.look.sign, difference=sight.difference, short=short
+            )
+            low = ""
+        else:
+            low, high = scale_ends(sight.overlay.scale, sight.look.sign)
+            low = f"Δ {low}" if sight.difference else low
         painter.drawText(rect, _MIDDLE | Qt.AlignmentFlag.AlignLeft, low)
         painter.drawText(rect, _MIDDLE | Qt.AlignmentFlag.AlignRight, high)
         strip = rect.adjusted(
-            metrics.horizontalAdvance(low) + MARGIN, (rect.height() - _STRIP) // 2,
+            metrics.horizontalAdvance(low) + MARGIN if low else 0, (rect.height() - _STRIP) // 2,
             -metrics.horizontalAdvance(high) - MARGIN, 0,
         )  # fmt: skip
         strip.setHeight(_STRIP)
+        if strip.width() < _STRIP:  # the number says it
+            return
         painter.drawImage(
             strip, _ramp(sight.table, sight.look.sign, sight.look.opacity, self._theme.background)
         )

@@ -7,8 +7,9 @@ import numpy as np
 from PySide6.QtCore import QCoreApplication
 
 from core.messages import Attributed, Explanation
+from core.methods import METHODS
 from core.overlay import Overlay, Sign
-from gui.network_words import number, short_number
+from gui.network_words import number, short_number, strength_state
 from gui.wording import display_locale, say, whole
 
 TOP = 3
@@ -86,6 +87,77 @@ def ages(explained: int | None, now: int | None) -> list[str]:
     return [full.format(step=then, now=whole(now)), shorter.format(step=then, now=whole(now)), *short]
 
 
+def note(answer: Attributed | None, explanation: Explanation | None) -> str:
+    """Return the one line under a small map: the class with its probability, or time and error."""
+    if answer is None or explanation is None or answer.role == "difference":
+        return ""
+    match explanation.arrangement:
+        case "switch" | "targets":
+            return probable(answer, explanation)
+        case "methods":
+            return " · ".join(filter(None, (seconds(answer), short_error(answer))))
+        case _:
+            return ""
+
+
+def probable(answer: Attributed, explanation: Explanation) -> str:
+    """Return the explained class with its probability."""
+    name = class_name(explanation.class_names, answer.target)
+    if not 0 <= answer.target < len(answer.probabilities):
+        return name
+    return f"{name} {percent(float(answer.probabilities[answer.target]))}"
+
+
+def seconds(answer: Attributed) -> str:
+    """Return how long the map took to compute; empty where it was known already."""
+    if not answer.seconds > 0:
+        return ""
+    if answer.seconds < 0.1:
+        text = QCoreApplication.translate("Explanation", "{milliseconds} ms")
+        return text.format(milliseconds=number(1000 * answer.seconds, 2))
+    return QCoreApplication.translate("Explanation", "{seconds} s").format(seconds=number(answer.seconds, 2))
+
+
+def short_error(answer: Attributed) -> str:
+    """Return the completeness error in the least room: Σ ±3 %."""
+    error = answer.completeness_error
+    if error is None:
+        return ""
+    return f"Σ ±{percent(error) if error < 1 else number(error, 2)}"
+
+
+def row_words(answers: list[Attributed], explanation: Explanation | None) -> str:
+    """Say for a whole row of maps which class they explain, where it is one."""
+    if explanation is None or not answers or explanation.arrangement == "targets":
+        return ""
+    if len({answer.target for answer in answers}) != 1:
+        return ""
+    if explanation.arrangement == "switch":
+        return target(answers[0], explanation)
+    text = QCoreApplication.translate("Explanation", "explains {target}")
+    return text.format(target=probable(answers[0], explanation))
+
+
+def strengths(shortcuts: tuple[float, ...]) -> str:
+    """Say which shortcuts were on for a map."""
+    text = QCoreApplication.translate("Explanation", "shortcuts {state}")
+    return text.format(state=strength_state(shortcuts)) if shortcuts else ""
+
+
+def against_what(baseline: str) -> str:
+    """Say what a map is measured against; empty where there is nothing."""
+    if baseline != "zero":
+        return ""
+    return QCoreApplication.translate("Explanation", "measured against the zero picture")
+
+
+def compact_scale(scale: float, sign: Sign, *, difference: bool, short: bool) -> str:
+    """Return the scale's end in little room, ±0.0041, or the least, ±4e−3; a difference says so."""
+    ends = {"both": "±", "positive": "+", "negative": "−", "absolute": ""}[sign]
+    plain = not short and 1e-3 <= scale < 1e4
+    return f"{'Δ ' if difference else ''}{ends}{number(scale, 2) if plain else short_number(scale)}"
+
+
 def scale_ends(scale: float, sign: Sign) -> tuple[str, str]:
     """Say what the ends of the colour strip stand for."""
     # Powers of ten are spelt out elsewhere; here they would leave the strip no room.
@@ -101,8 +173,18 @@ def scale_ends(scale: float, sign: Sign) -> tuple[str, str]:
             return "0", size
 
 
-def scale_sentence(sign: Sign) -> str:
+def scale_sentence(sign: Sign, *, difference: bool = False) -> str:
     """Explain the colour strip."""
+    ends = QCoreApplication.translate(
+        "Explanation", "The ends are the 99th percentile; stronger pixels take the end colour."
+    )
+    if difference:
+        text = QCoreApplication.translate(
+            "Explanation",
+            "The first map minus the second: left colours where the second is the greater, right ones where "
+            "the first is. Differences have a scale of their own.",
+        )
+        return f"{text} {ends}"
     text = {
         "both": QCoreApplication.translate(
             "Explanation", "Left colours lower the score of the explained class, right ones raise it."
@@ -111,9 +193,6 @@ def scale_sentence(sign: Sign) -> str:
         "negative": QCoreApplication.translate("Explanation", "Only what lowers the score of the class."),
         "absolute": QCoreApplication.translate("Explanation", "How much a pixel matters, either way."),
     }[sign]
-    ends = QCoreApplication.translate(
-        "Explanation", "The ends are the 99th percentile; stronger pixels take the end colour."
-    )
     return f"{text} {ends}"
 
 
@@ -130,3 +209,47 @@ def summary(
     if overlay is not None and overlay.notice is not None:
         parts.append(say(overlay.notice))
     return "\n".join(part for part in parts if part)
+
+
+def frame_summary(
+    name: str,
+    title: str,
+    answer: Attributed | None,
+    explanation: Explanation | None,
+    overlay: Overlay | None,
+) -> tuple[str, ...]:
+    """Return what there is to say of one map among several, part by part."""
+    if answer is None or explanation is None:
+        return tuple(filter(None, (name, title)))
+    difference = answer.role == "difference"
+    text = QCoreApplication.translate("Explanation", "explains {target}")
+    return tuple(filter(None, (
+        name,
+        title,
+        "" if difference else text.format(target=probable(answer, explanation)),
+        completeness(answer),
+        seconds(answer),
+        "" if answer.reason is None else say(answer.reason),
+        "" if overlay is None or overlay.notice is None else say(overlay.notice),
+    )))  # fmt: skip
+
+
+def caption_parts(
+    name: str, title: str, answer: Attributed | None, explanation: Explanation | None
+) -> tuple[str, ...]:
+    """Return what a figure's caption must say of a map: who, when, how, of what, against what, how exact."""
+    if answer is None or explanation is None:
+        return tuple(filter(None, (name, title)))
+    method = answer.method or explanation.method
+    label = METHODS[method].label if method in METHODS else method
+    exact = answer.role == "difference"
+    return tuple(filter(None, (
+        name,
+        *ages(explanation.step, None)[:1],
+        title,
+        "" if exact else strengths(answer.shortcuts),
+        QCoreApplication.translate("Method", label),
+        target(answer, explanation),
+        against_what(answer.baseline if answer.method else explanation.baseline),
+        completeness(answer),
+    )))  # fmt: skip

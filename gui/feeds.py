@@ -3,12 +3,14 @@
 from typing import TYPE_CHECKING
 
 from core.messages import (
+    AlbumOpened,
     Downloaded,
     EngineReady,
     Evaluation,
     Event,
     Explanation,
     Failed,
+    Judged,
     PicturePage,
     Progress,
     References,
@@ -67,6 +69,12 @@ def feed_pictures(panel: "PicturesPanel", event: Event) -> None:
             panel.on_explanation(event)
         case PicturePage():
             panel.on_page(event)
+        case AlbumOpened():
+            panel.on_album(event)
+        case Judged():
+            panel.on_judged(event)
+        case Progress():
+            panel.on_progress(event)
         case References():
             panel.on_references(event)
         case Failed():

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QRect, QSize, Qt
+from PySide6.QtCore import QEvent, QRect, QSize, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
 
@@ -21,6 +21,27 @@ class Flow(QWidget):
         policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
+
+    def show_only(self, widgets: Sequence[QWidget]) -> None:
+        """Place these of its widgets, in this order; the others are hidden until they are shown again."""
+        if list(widgets) == self._widgets:
+            return
+        for widget in self._widgets:
+            widget.setVisible(widget in widgets)
+        self._widgets = list(widgets)
+        for widget in self._widgets:
+            widget.show()
+        self.refit()
+
+    def refit(self) -> None:
+        """Place the widgets anew: one of them wants another width."""
+        self._place()
+        self.updateGeometry()
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest:  # a widget wants another width
+            self.refit()
+        return super().event(event)
 
     def _balanced(self, width: int) -> list[list[QWidget]]:
         """Break into as few lines as the width allows, of lengths as equal as that number allows."""
@@ -67,6 +88,9 @@ class Flow(QWidget):
         return QSize(max((_hint(widget).width() for widget in self._widgets), default=0), 0)
 
     def resizeEvent(self, _event: QResizeEvent) -> None:
+        self._place()
+
+    def _place(self) -> None:
         top = 0
         for line in self._balanced(self.width()):
             self._place_line(line, top, _height(line))
@@ -92,7 +116,7 @@ def _grows(widget: QWidget) -> bool:
 
 
 def _hint(widget: QWidget) -> QSize:
-    return widget.sizeHint().expandedTo(widget.minimumSizeHint())
+    return widget.sizeHint().expandedTo(widget.minimumSizeHint()).expandedTo(widget.minimumSize())
 
 
 def _height(line: list[QWidget]) -> int:

@@ -47,6 +47,7 @@ from gui.banner import Banner
 from gui.docks import Docks
 from gui.exporting import Exporting
 from gui.feeds import feed_block, feed_curves, feed_network, feed_pictures, feed_run_bar, feed_setup
+from gui.inspection import Inspection
 from gui.instruments import Instruments
 from gui.key_guard import KeyGuard
 from gui.logs import log
@@ -109,7 +110,7 @@ class MainWindow(QMainWindow):
         self._ready: EngineReady | None = None
         self._run: RunStarted | None = None
         self._judge: Judge | None = None
-        self._imagenet_request: int | None = None
+        self._imagenet_request: OpenCheckpoint | None = None
         self.engine_ended = True
         self.interrupted = False  # by a signal
         self._is_complete = False
@@ -150,6 +151,7 @@ class MainWindow(QMainWindow):
         docks.add("setup", self.tr("Set-up"), self._make_setup, feed_setup)
         docks.add("block", self.tr("Block"), self._make_block, feed_block)
         self.instruments = Instruments(self)
+        self.inspection = Inspection(self)
         self.run_docks = RunDocks(self)
         self.exporting = Exporting(self)
         docks.panel("network")
@@ -207,8 +209,7 @@ class MainWindow(QMainWindow):
         from gui.pictures_panel import PicturesPanel
 
         panel = PicturesPanel()
-        panel.browse_requested.connect(self.submit)
-        panel.explain_requested.connect(self.submit)
+        self.inspection.serve(panel)
         panel.pretrained_requested.connect(self.use_pretrained)
         panel.imagenet_requested.connect(self.use_imagenet)
         panel.checkpoint_dropped.connect(self.open_path)
@@ -338,6 +339,8 @@ class MainWindow(QMainWindow):
                 self._on_ready(event)
             case CheckpointOpened():
                 self._on_opened(event)
+            case References() if event.notice is not None:
+                self.banner.show_text(say(event.notice), bad=False)
             case Downloaded():
                 text = self.tr("{name} is on this machine now.").format(name=event.what)
                 self.banner.show_text(text, bad=False)
@@ -462,10 +465,10 @@ class MainWindow(QMainWindow):
         if event.traceback is not None:
             log.error("%s\n%s", event.notice, event.traceback)
         self.undoing.on_failed(event)
-        needs_download = event.request is not None and event.request == self._imagenet_request
-        action = ("imagenet", self.tr("Download")) if needs_download else None
-        if needs_download:
-            self._imagenet_request = None
+        asked = self._imagenet_request
+        action: tuple[str, str] | None = None
+        if asked is not None and event.request == asked.id:
+            self._imagenet_request, action = None, (asked.path, self.tr("Download"))
         # without an engine nothing else will happen: the reason must not go away by itself
         self.banner.show_text(say(event.notice), action=action, stays=self._ready is None)
 
@@ -569,11 +572,10 @@ class MainWindow(QMainWindow):
         """Keep the twins that ship beside the run."""
         self.submit(OpenCheckpoint("pretrained", "reference"))
 
-    def use_imagenet(self) -> None:
-        """Keep the ImageNet network beside the run; where it is not here, its download is offered."""
-        command = OpenCheckpoint("imagenet", "reference")
-        self._imagenet_request = command.id
-        self.submit(command)
+    def use_imagenet(self, which: str) -> None:
+        """Keep an ImageNet network beside the run; where it is not here, its download is offered."""
+        self._imagenet_request = OpenCheckpoint(which, "reference")
+        self.submit(self._imagenet_request)
 
     def show_about(self) -> None:
         """Show versions, device and log file."""
@@ -585,7 +587,7 @@ class MainWindow(QMainWindow):
         if self._state is not EngineState.RUNNING or time.monotonic() < self._next_refresh:
             return
         if self._is_complete and (request := self.pictures.automatic_request()) is not None:
-            self.submit(request)
+            self.inspection.explain(request)
 
     # ---- Qt ---------------------------------------------------------------------------------
 

@@ -14,7 +14,9 @@ from core.messages import (
     PicturePage,
     RunStarted,
     TrainingSlice,
+    next_id,
 )
+from core.methods import METHODS
 
 LANES = "lanes"  # the source that is no reference
 Strengths = tuple[float, ...]
@@ -35,6 +37,8 @@ class PictureState:
         self.evaluated: int | None = None  # step at which the lanes last predicted
         self._newest_page = 0  # id of the browse request sent last
         self._strengths: tuple[Strengths, ...] = ()
+        self._followed: tuple[Strengths, ...] | None = None  # strengths the maps were asked for unasked
+        self._known: dict[str, tuple[tuple[str, int], ...]] = {}  # networks of a source, with their blocks
 
     # ---- the run --------------------------------------------------------------------------
 
@@ -52,6 +56,8 @@ class PictureState:
         )
         self.run, self.step, self.page_step, self.evaluated = run, 0, None, None
         self._strengths = tuple(lane.shortcuts for lane in run.settings.lanes)
+        self._followed = None
+        self._known[LANES] = tuple((lane.name, len(lane.shortcuts)) for lane in run.settings.lanes)
         self.browse = self.explain = None
         self._newest_page = 0
         if isinstance(self.chosen, int) and not same:
@@ -76,6 +82,10 @@ class PictureState:
         """The lanes' names."""
         return () if self.run is None else tuple(lane.name for lane in self.run.lanes)
 
+    def networks(self, source: str) -> tuple[tuple[str, int], ...]:
+        """Return what is known of a source's networks: names, and how many blocks each has."""
+        return self._known.get(source, ())
+
     @property
     def class_names(self) -> tuple[str, ...]:
         """The data set's classes."""
@@ -87,6 +97,10 @@ class PictureState:
         """Note the page that is waited for."""
         self.browse, self._newest_page = request, request.id
         return request
+
+    def drop_page(self) -> None:
+        """Wait for no page: none can be asked for."""
+        self.browse, self._newest_page = None, 0
 
     def ask(self, request: Explain) -> Explain:
         """Note the explanation that is waited for."""
@@ -104,8 +118,22 @@ class PictureState:
         moved = self.step is not None and self.step > (self.explanation.step or 0)
         if self.explained.source != LANES or not (moved or self.toggled()):
             return None
-        fresh = Explain(self.explained.picture, self.explained.method, self.explained.target)
-        return self.ask(replace(fresh, automatic=True))
+        return self.ask(replace(self.explained, automatic=True, id=next_id()))
+
+    def follow(self) -> Explain | None:
+        """Return the request that makes the maps those of the shortcuts in force, once for each change.
+
+        A slow one that is under way for shortcuts that have changed again gives way to it.
+        """
+        waiting = self.explain
+        if waiting is not None and (not waiting.automatic or one_pass(waiting)):
+            return None  # its answer comes first, and may have them already
+        if self.explained is None or self.explained.source != LANES or not self.toggled():
+            return None
+        if self._followed == self._strengths:
+            return None
+        self._followed = self._strengths
+        return self.ask(replace(self.explained, automatic=True, id=next_id()))
 
     def coarse(self) -> bool:
         """Whether what is shown is about to be refined."""
@@ -113,8 +141,13 @@ class PictureState:
         return answer is not None and asked is not None and not answer.done and answer.request == asked.id
 
     def toggled(self) -> bool:
-        """Whether the lanes' shortcuts are no longer those of the explanation."""
+        """Whether the lanes' shortcuts are no longer those of the explanation.
+
+        With all shortcuts on, or all cut, a map is the same whatever the lane has.
+        """
         if self.explanation is None or self.explanation.step is None:
+            return False
+        if self.explanation.arrangement == "switch":
             return False
         now = dict(zip(self.lane_names, self._strengths, strict=False))
         return any(now.get(each.name, each.shortcuts) != each.shortcuts for each in self.explanation.networks)
@@ -138,7 +171,12 @@ class PictureState:
             return False
         self.explanation, self.explained = answer, self.explain
         if answer.done:
+            if self.explain.source != LANES:
+                found = {each.name: len(each.shortcuts) for each in answer.networks}
+                self._known[self.explain.source] = tuple(found.items())
             self.explain = None
+            if not self.toggled():
+                self._followed = None  # the next change is another one
         return True
 
     def fail(self, event: Failed) -> bool:
@@ -154,3 +192,9 @@ class PictureState:
     def forget_answer(self) -> None:
         """Forget the explanation: another picture, source or run."""
         self.explanation = self.explained = None
+
+
+def one_pass(request: Explain) -> bool:
+    """Whether every map that is asked for costs no more than about one training step."""
+    names = request.methods if request.arrangement == "methods" else (request.method,)
+    return all(METHODS[name].one_pass for name in names)

@@ -4,7 +4,7 @@ The gallery asks for pages as they come into view, a choice asks for an explanat
 and colours are drawn anew from the maps that are here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import (
@@ -20,31 +20,41 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QLabel, QSplitter, QVBoxLayout, QWidget
 
 from core.messages import (
+    AlbumOpened,
     BrowsePictures,
     Evaluation,
     Explain,
     Explanation,
     Failed,
+    Judged,
     OwnPicture,
     PicturePage,
+    Progress,
     References,
     RunStarted,
     TrainingSlice,
 )
+from core.methods import Size
+from core.notices import Notice
 from core.overlay import Pixels
 from core.pictures import Picture
+from gui.album_state import AlbumState
+from gui.answer_words import standing
+from gui.arrangement import NOTHING, Arranged, arrange, networks_of
+from gui.attribution_history import AttributionHistory
 from gui.brought_picture import BroughtPicture, is_welcome
 from gui.explanation_area import ExplanationArea
-from gui.explanation_view import Subject
 from gui.filter_bar import FilterBar
 from gui.gallery import Gallery
-from gui.gallery_model import GalleryPicture, Names
+from gui.gallery_picture import GalleryPicture, Names
+from gui.history_strip import HistoryStrip
 from gui.overlay_controls import OverlayControls
 from gui.panel import Panel
 from gui.picture_lines import caption, details, hint, no_pictures, status
-from gui.picture_state import LANES, PictureState
+from gui.picture_state import LANES, PictureState, one_pass
+from gui.subject import Shown, Subject
 from gui.theme import Theme
-from gui.wording import say
+from gui.wording import say, whole
 
 _WIDE = 640  # from here on a low panel has gallery and explanations side by side
 _GALLERY_SHARE = 0.3
@@ -55,29 +65,41 @@ class PicturesPanel(Panel):
     """Shows pictures, predictions and explanations.
 
     Signals: `browse_requested` (BrowsePictures) and `explain_requested` (Explain), to be sent on as
-    they are; `pretrained_requested`, `imagenet_requested`; `checkpoint_dropped` (path).
+    they are; `figure_requested` (a list of Shown), to be saved as a figure; `pretrained_requested`,
+    `imagenet_requested`; `checkpoint_dropped` (path). `album_requested` (OpenAlbum) and `judge_requested`
+    (JudgeAll) are sent on as they are; `cancel_requested` names what is to be given up.
     """
 
     browse_requested = Signal(object)
     explain_requested = Signal(object)
+    figure_requested = Signal(object)
     pretrained_requested = Signal()
-    imagenet_requested = Signal()
+    imagenet_requested = Signal(str)
     checkpoint_dropped = Signal(str)
+    album_requested = Signal(object)
+    judge_requested = Signal(object)
+    cancel_requested = Signal(int)
+    evaluate_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._state = PictureState()
+        self._album = AlbumState()
+        self._judged_by: dict[str, tuple[str, ...]] = {}  # names of a source's networks
         self._held_out: GalleryPicture | None = None  # the chosen picture is this one …
         self._brought: Picture | None = None  # … or that one
-        self._references: tuple[str, ...] = ()
+        self._references: dict[str, str] = {}  # their names, and what they are
         self._owed: set[str] = set()  # requests put off until the panel is seen: "page", "answer"
         self._maps_old = True  # the views do not show the state's explanation yet
         self.filter = FilterBar(self)
         self.gallery = Gallery(self)
         self.area = ExplanationArea(self)
+        self.strip = HistoryStrip(self)
         self.controls = OverlayControls(self)
+        self._history = AttributionHistory()
         self.brought = BroughtPicture(self)
-        self.status, self.hint, self.message, self.caption = (QLabel(self) for _ in range(4))
+        self.hint, self.message, self.caption = (QLabel(self) for _ in range(3))
+        self.status = self.filter.strip.text
         self._splitter = QSplitter(Qt.Orientation.Vertical, self)
         self._layout()
         self._connect()
@@ -94,8 +116,12 @@ class PicturesPanel(Panel):
             self._held_out = None
         self.gallery.pictures.forget(pictures=not same)
         self.filter.set_class_names(event.class_names)
+        self.filter.strip.start_run()
         if self.filter.chosen_source() == LANES:
             self.controls.set_class_names(event.class_names)
+        self._history.forget()
+        self.controls.pace.forget()
+        self.strip.leave()
         self._say("")
         self._maps_old = True
         self._ask_page()
@@ -106,34 +132,87 @@ class PicturesPanel(Panel):
         """Take a page of the gallery."""
         if not self._state.take_page(event):
             return
-        self.gallery.pictures.names = self._names(event.class_names)
-        chosen = self._state.chosen
+        self._album.take_page(event)
+        names = self._names(event)
+        self.gallery.pictures.names = names
+        self.filter.set_class_names(names.labels)
+        networks = tuple(names.network(row) for row in range(len(event.predicted)))
+        self.filter.set_networks(networks, names.predicted)
+        self.filter.strip.show_counts(
+            self.filter.chosen_source(), event.album, event.judged, event.total
+        )
+        chosen = self._album.choice if self._album.is_brought else self._state.chosen
         self.gallery.take(event, chosen if isinstance(chosen, int) else None)
-        if self._state.chosen is None and event.matching and not self.gallery.currentIndex().isValid():
+        nothing = self._state.chosen is None and not self.gallery.currentIndex().isValid()
+        if event.matching and (nothing or self._album.takes_first):
+            self._album.takes_first = False
             self.gallery.setCurrentIndex(self.gallery.pictures.index(0))
         self._show()
 
+    def on_album(self, event: AlbumOpened) -> None:
+        """Show the pictures the user opened."""
+        self._album.opened(event)
+        self.filter.set_album(event.title, event.pictures)
+        self.filter.set_class_names(())
+        self.gallery.pictures.forget(pictures=True)
+        self._on_filter()
+        self._say("" if event.notice is None else say(event.notice))
+
+    def on_judged(self, event: Judged) -> None:
+        """Take the names of a source's networks."""
+        self._judged_by[event.source] = event.names
+
+    def on_progress(self, event: Progress) -> None:
+        """Take how far predicting every picture is; at its end the pages say more."""
+        strip = self.filter.strip
+        if strip.is_busy:
+            if strip.take_progress(event):
+                self.gallery.fetch_again()
+            self._album.judged = strip.judged
+            self.mark_dirty()
+
+    def filter_cell(self, network: int, label: int, predicted: int) -> None:
+        """Show only the pictures of a class that a network takes for a class."""
+        self.filter.set_cell(label, predicted, network)
+
+    def show_source(self, source: str, album: str) -> None:
+        """Turn to the pictures of an album as a source sees them."""
+        self.filter.show_source(source, album)
+
     def on_explanation(self, event: Explanation) -> None:
         """Take an explanation, whole or coarse."""
-        by_hand = self._state.asked_by_hand()
-        if not self._state.take_answer(event):
+        request, by_hand = self._state.explain, self._state.asked_by_hand()
+        if request is None or not self._state.take_answer(event):
             return
         self._maps_old = True
         self.controls.set_class_names(event.class_names or self._state.class_names)
-        if by_hand:
+        self.set_unsuitable(dict(event.unsuitable))
+        if event.done:
+            self._history.take(request, event)
+            self.controls.pace.take(request.source, event)
+            self._follow()
+        # Of many maps the first and the last are shown at once, the others as painting allows.
+        if by_hand and (event.done or len(event.networks) <= 1 or event.frames == 1):
             self._show()
         else:
             self.mark_dirty()
 
     def on_references(self, event: References) -> None:
         """Offer other networks."""
-        self._references = event.names
-        self.filter.set_sources(event.names, event.selected)
+        about = event.about or (None,) * len(event.names)
+        self._references = {
+            name: "" if line is None else say(line)
+            for name, line in zip(event.names, about, strict=True) if name != LANES
+        }  # fmt: skip
+        self.filter.set_sources(self._references, event.selected)
         self.mark_dirty()
 
     def on_failed(self, event: Failed) -> None:
         """Say why something asked for here could not be done."""
         by_hand = self._state.asked_by_hand()
+        if self.filter.strip.take_failure(event) or self._album.fail(event.request):
+            self._say(say(event.notice))
+            return
         if not self._state.fail(event):
             return
         if by_hand and not self._state.asked_by_hand():
@@ -149,6 +228,7 @@ class PicturesPanel(Panel):
         """Note that the lanes have moved on."""
         if self._state.take_slice(event):
             self.mark_dirty()
+        self._follow()
 
     def open_pictures(self, paths: Sequence[str]) -> None:
         """Explain a picture file, as if it had been dropped here."""
@@ -156,20 +236,53 @@ class PicturesPanel(Panel):
 
     def choose_method(self, name: str) -> None:
         """Ask by a method, by its name in core.methods."""
-        self.controls.method.setCurrentIndex(self.controls.method.findData(name))
+        self.controls.method.choose(name)
+
+    def set_unsuitable(self, reasons: Mapping[str, Notice]) -> None:
+        """Grey these methods, which are right for none of the networks asked, and say why."""
+        self.controls.set_unsuitable({name: say(notice) for name, notice in reasons.items()})
+
+    def figures(self) -> list[Shown]:
+        """Return the maps that are shown, to be drawn at another size."""
+        return self.area.figures()
+
+    def picture_words(self) -> str:
+        """Name the picture that is explained."""
+        label = "" if self._held_out is None else self.gallery.pictures.label_name(self._held_out)
+        return caption(None, self._held_out, label, self._brought)
+
+    def network_words(self) -> dict[str, str]:
+        """Say what each lane's network is, by name; nothing of other networks."""
+        from gui.figure_export import network_words  # not before a figure is wanted
+
+        if self._state.run is None or self.filter.chosen_source() != LANES:
+            return {}
+        return {each.name: network_words(each.network) for each in self._state.run.lanes}
 
     def mark_strengths(self, lane: int, shortcuts: tuple[float, ...]) -> None:
         """Note a toggle while nothing is trained: the maps are old now."""
         self._state.mark_strengths(lane, shortcuts)
+        self._follow()
         self.mark_dirty()
 
     # ---- what may be refreshed unasked ----------------------------------------------------
 
     def automatic_request(self) -> Explain | None:
-        """Return the request that refreshes the maps, if they are seen, old and cheap; it counts as sent."""
-        if not self._is_seen() or not self.controls.chosen_method().one_pass:
+        """Return the request that refreshes the maps, if they are seen, old and cheap; it counts as sent.
+
+        Maps of shortcuts that are no longer in force are asked for again whatever they cost, once.
+        """
+        if not self._is_seen():
             return None
-        return self._state.again()
+        if (request := self._state.follow()) is not None:
+            return request
+        explained = self._state.explained
+        return self._state.again() if explained is not None and one_pass(explained) else None
+
+    def _follow(self) -> None:
+        """Ask anew at once where the shortcuts changed: the maps would go on showing what is no more."""
+        if self._is_seen() and (request := self._state.follow()) is not None:
+            self.explain_requested.emit(request)
 
     def automatic_browse(self) -> BrowsePictures | None:
         """Return the request that predicts the pictures in view again; it counts as sent.
@@ -180,7 +293,9 @@ class PicturesPanel(Panel):
         if not self._is_seen() or state.browse is not None or state.evaluated is None:
             return None
         pictures, in_view = self.gallery.pictures, self.gallery.rows_in_view()
-        if offered.chosen_source() != LANES or (offered.chosen_kind() != "all" and pictures.rowCount()):
+        if offered.chosen_source() != LANES or (offered.goes_by_predictions() and pictures.rowCount()):
+            return None
+        if offered.no_class() or offered.strip.is_busy:
             return None
         offset, step = pictures.oldest(*in_view) or (0, state.page_step)
         return state.ask_page(offered.request(offset)) if state.evaluated > (step or 0) else None
@@ -193,18 +308,17 @@ class PicturesPanel(Panel):
     def refresh(self) -> None:
         if self._maps_old:
             self._maps_old = False
-            self.area.show_subjects(self._subjects())
+            self.area.show_arranged(self._arranged())
             self._draw_maps()
         state, source = self._state, self.filter.chosen_source()
-        for place, view in enumerate(self.area.views):
-            view.set_now(state.step if source == LANES else None, self._over_picture(place))
+        self.area.set_now(state.step if source == LANES else None, self._over_picture)
         label = "" if self._held_out is None else self.gallery.pictures.label_name(self._held_out)
         self.caption.setToolTip(details(state.explanation))
         self.area.say_empty(self.tr("Choose a picture, or drop one here, to see what each network looks at"))
-        self.gallery.say_empty(no_pictures(state, self.filter.chosen_kind()))
+        self.gallery.say_empty(no_pictures(state, self.filter.request(), self.filter.no_class()))
         for line, text in (
-            (self.status, status(state, self.gallery.pictures.rowCount())),
-            (self.hint, hint(state, source, self._references)),
+            (self.status, status(state, self.gallery.pictures.rowCount(), self._album)),
+            (self.hint, self._references.get(source) or hint(state, source, tuple(self._references))),
             (self.caption, caption(state.explanation, self._held_out, label, self._brought)),
         ):
             _set_line(line, text)
@@ -213,6 +327,8 @@ class PicturesPanel(Panel):
         self.filter.set_theme(theme)
         self.gallery.set_theme(theme)
         self.area.set_theme(theme)
+        self.strip.set_theme(theme)
+        self.controls.set_theme(theme)
         for line, color in (
             (self.status, theme.muted),
             (self.hint, theme.muted),
@@ -225,19 +341,27 @@ class PicturesPanel(Panel):
             line.setPalette(palette)
         super().set_theme(theme)
 
-    def _subjects(self) -> list[Subject]:
-        explanation, source = self._state.explanation, self.filter.chosen_source()
-        pixels = self._preview() if explanation is None else explanation.picture
-        if pixels is None:
-            return []
-        lanes = {name: hue for hue, name in enumerate(self._state.lane_names)} if source == LANES else {}
+    def _arranged(self) -> Arranged:
+        """Lay out the answers; while a question waits for its first, its places are there already."""
+        state, source = self._state, self.filter.chosen_source()
+        moment = self.strip.moment
+        explanation = state.explanation if moment is None else moment.explanation
+        asked = state.explain if state.asked_by_hand() else state.explained
+        asked = asked or self.controls.request(0, source)
         answers = () if explanation is None else explanation.networks
-        shown = [Subject(each.name, lanes.get(each.name), pixels, explanation, each) for each in answers]
-        if source != LANES:
-            return shown or [Subject(source, None, pixels)]
-        # While the first answers come the other lanes keep their places.
-        answered = {each.name for each in answers}
-        return shown + [Subject(name, hue, pixels) for name, hue in lanes.items() if name not in answered]
+        sizes = dict(state.networks(source))
+        lanes = {name: hue for hue, name in enumerate(state.lane_names)} if source == LANES else {}
+        names = tuple(sizes) if sizes or answers else (source,)
+        networks = networks_of(lanes, names, sizes, answers)
+        pixels = self._preview() if explanation is None else explanation.picture
+        side = self._side() if pixels is None or explanation is None else min(pixels.shape[:2])
+        blocks = min((each.blocks for each in networks if each.blocks), default=8)
+        self.controls.set_asked(source, Size(side, blocks), len(networks))
+        return NOTHING if pixels is None else arrange(asked, explanation, networks, pixels)
+
+    def _side(self) -> int:
+        """The side of the pictures the lanes see."""
+        return 28 if self._state.run is None else self._state.run.settings.image_size
 
     def _preview(self) -> Pixels | None:
         if self._held_out is not None:
@@ -250,27 +374,27 @@ class PicturesPanel(Panel):
     def _draw_maps(self) -> None:
         controls = self.controls
         self.area.draw_maps(controls.look(), controls.color_map(), common=controls.common.isChecked())
+        self._show_history()
 
-    def _over_picture(self, place: int) -> str:
-        """Word what is going on with one network's answer; they come one after the other."""
-        state = self._state
-        if state.coarse():
-            answered = len(state.explanation.networks) if state.explanation is not None else 0
-            if place < answered - 1:
-                return ""
-            return self.tr("coarse…") if place < answered else self.tr("computing…")
-        if state.asked_by_hand():
-            return self.tr("computing…")
-        return self.tr("shortcuts changed since") if state.toggled() else ""
+    def _show_history(self) -> None:
+        asked = self._state.explained
+        moments = self._history.moments if asked is not None and self._history.answers(asked) else ()
+        self.strip.show_moments(moments, self.controls.look(), self.controls.color_map())
 
-    def _names(self, predicted: tuple[str, ...]) -> Names:
-        state = self._state
-        if self.filter.chosen_source() == LANES:
-            lanes = tuple(range(len(state.lane_names)))
-            return Names(state.lane_names, lanes, state.class_names, predicted or state.class_names)
-        known = state.explanation.networks if state.explanation is not None else ()
-        names = tuple(each.name for each in known)
-        return Names(names, (), state.class_names, predicted or state.class_names)
+    def _over_picture(self, subject: Subject) -> str:
+        if self.strip.moment is not None:
+            return self.tr("as at step {step}").format(step=whole(self.strip.moment.step))
+        return standing(self._state, subject)
+
+    def _names(self, page: PicturePage) -> Names:
+        """Name what the numbers in a page stand for; classes of opened pictures are the networks' own."""
+        state, source = self._state, self.filter.chosen_source()
+        labels = page.class_names if self._album.is_brought else state.class_names
+        predicted = page.class_names or state.class_names
+        if source == LANES:
+            return Names(state.lane_names, tuple(range(len(state.lane_names))), labels, predicted)
+        known = tuple(name for name, _blocks in state.networks(source))
+        return Names(known or self._judged_by.get(source, ()), (), labels, predicted)
 
     # ---- asking ---------------------------------------------------------------------------
 
@@ -288,16 +412,9 @@ class PicturesPanel(Panel):
         if not self.isVisible():
             self._owed.add("answer")
             return
-        self.explain_requested.emit(
-            self._state.ask(
-                Explain(
-                    self._state.chosen,
-                    self.controls.chosen_method().name,
-                    self.controls.chosen_target(),
-                    self.filter.chosen_source(),
-                )
-            )
-        )
+        self.strip.leave()
+        request = self.controls.request(self._state.chosen, self.filter.chosen_source())
+        self.explain_requested.emit(self._state.ask(request))
 
     def _choose(self, held_out: GalleryPicture | None, brought: Picture | None) -> None:
         self._held_out, self._brought = held_out, brought
@@ -312,6 +429,7 @@ class PicturesPanel(Panel):
 
     def _forget_answer(self) -> None:
         self._state.forget_answer()
+        self.strip.leave()
         self._maps_old = True
 
     def _show(self) -> None:
@@ -328,20 +446,45 @@ class PicturesPanel(Panel):
 
     def _on_picked(self, row: int) -> None:
         picture = self.gallery.pictures.picture(row)
-        if picture is None:
-            self._state.chosen = None  # its page is on the way, and the gallery will say so again
-        else:
+        if picture is None:  # its page is on the way, and the gallery will say so again
+            self._state.chosen = self._album.choice = None
+        elif not picture.path:
             self._choose(picture, None)
+        else:
+            self._album.choice = picture.index
+            if (read := self.brought.read(picture.path)) is not None:
+                self._choose(None, read)
 
     def _on_brought(self, picture: Picture) -> None:
+        self._album.choice = None
         self.gallery.mark(None)
         self._choose(None, picture)
 
     def _on_filter(self) -> None:
         self.gallery.pictures.forget()
         self._say("")
-        self._ask_page()
+        if self.filter.no_class():
+            self._state.drop_page()
+        else:
+            self._ask_page()
         self._show()
+
+    def _on_refresh(self) -> None:
+        if self.filter.chosen_source() == LANES:
+            self.evaluate_requested.emit()  # the pages follow the figures
+        self._on_filter()
+
+    def _on_album(self) -> None:
+        self._album.show(self.filter.chosen_album())
+        self._on_filter()
+
+    def _on_album_brought(self, paths: list[str]) -> None:
+        self._say("")
+        self.album_requested.emit(self._album.ask(tuple(paths)))
+
+    def _on_unfinished(self, offset: int) -> None:
+        if self._state.browse is None and self.isVisible():
+            self._ask_page(offset)
 
     def _on_source(self) -> None:
         self.controls.set_class_names(())
@@ -351,7 +494,12 @@ class PicturesPanel(Panel):
 
     def _on_question(self) -> None:
         self._say("")
+        self._maps_old = True  # it may be arranged in another way
         self._ask()
+        self._show()
+
+    def _on_moment(self) -> None:
+        self._maps_old = True
         self._show()
 
     def _on_scrolled(self) -> None:
@@ -370,8 +518,8 @@ class PicturesPanel(Panel):
         )
         below = QWidget(self)
         for widget, parts in (
-            (below, (self.caption, self.area)),
-            (self, (self.filter, self.status, self.hint, self.message, self._splitter, self.controls)),
+            (below, (self.caption, self.area, self.strip)),
+            (self, (self.filter, self.hint, self.message, self._splitter, self.controls)),
         ):
             layout = QVBoxLayout(widget)
             layout.setContentsMargins(*((6, 6, 6, 6) if widget is self else (0, 0, 0, 0)))
@@ -385,16 +533,24 @@ class PicturesPanel(Panel):
     def _connect(self) -> None:
         self.filter.changed.connect(self._on_filter)
         self.filter.source_changed.connect(self._on_source)
-        self.filter.refresh_requested.connect(self._on_filter)
+        self.filter.album_changed.connect(self._on_album)
+        self.filter.refresh_requested.connect(self._on_refresh)
+        self.filter.folder_requested.connect(self.brought.choose_folder)
+        self.filter.strip.judge_requested.connect(self.judge_requested)
+        self.filter.strip.cancel_requested.connect(self.cancel_requested)
         self.filter.open_requested.connect(self.brought.choose_file)
         self.filter.pretrained_requested.connect(self.pretrained_requested)
         self.filter.imagenet_requested.connect(self.imagenet_requested)
         self.hint.linkActivated.connect(lambda _link: self.pretrained_requested.emit())
         self.gallery.picked.connect(self._on_picked)
         self.gallery.scrolled.connect(self._on_scrolled)
+        self.gallery.unfinished.connect(self._on_unfinished)
         self.controls.question_changed.connect(self._on_question)
         self.controls.look_changed.connect(self._draw_maps)
+        self.area.figure_requested.connect(self.figure_requested)
+        self.strip.chosen.connect(self._on_moment)
         self.brought.picture.connect(self._on_brought)
+        self.brought.album.connect(self._on_album_brought)
         self.brought.checkpoint.connect(self.checkpoint_dropped)
         self.brought.refused.connect(self._say)
         paste = QShortcut(QKeySequence.StandardKey.Paste, self)
@@ -410,6 +566,7 @@ class PicturesPanel(Panel):
             self._ask_page()
         if "answer" in owed:
             self._ask()
+        self._follow()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

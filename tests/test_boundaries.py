@@ -13,6 +13,9 @@ TORCH_FREE = (
     "records", "journal", "files", "paths", "verdict", "versions", "headless.arguments", "headless.output",
     "headless.lessons", "headless.export", "acts", "findings", "measures", "stored_run", "stored_history", "library",
     "journal_thread", "retention", "pyramid",
+    "report", "map_picture", "export_attribution", "headless.map_question", "headless.interrupt", "checks", "stopwatch",
+    "album", "album_search", "folder_walk", "judgement", "predictions", "thumbnails", "opened_album", "picture_loader",
+    "dataset", "datasets", "fashion_mnist", "cifar", "picture_folders", "comparison",
     "exports", "export_csv", "export_tensorboard", "export_script", "setup_text", "degradation",
 )  # fmt: skip
 # what opens foreign bytes -> where alone it may stand

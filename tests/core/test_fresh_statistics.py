@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from core.attribution import snapshot
 from core.fresh_statistics import refreshed, refreshed_in_pieces
 from core.network import ResidualNetwork, initialise
 from core.settings import NetworkSettings, RunSettings, twins
+from core.snapshot import snapshot
 from core.training import Lane
 
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from core.attribution import snapshot
 from core.gradient_split import split
 from core.network import ResidualBlock, ResidualNetwork, initialise
 from core.private_copy import training_copy
 from core.settings import NetworkSettings
+from core.snapshot import snapshot
 
 ORDERS = [
     {}, {"projection": "pad"}, {"norm": "none"}, {"activation": "tanh", "norm": "none", "init": "torch"},

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from core import lesions as lesions_module
-from core.attribution import snapshot
 from core.findings import Lesions
 from core.lesions import lesions_in_pieces, random_counts
 from core.network import ResidualNetwork, initialise
 from core.settings import NetworkSettings
+from core.snapshot import snapshot
 
 COUNT, SIDE = 45, 8
 VARIANTS = {

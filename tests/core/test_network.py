@@ -103,7 +103,7 @@ def test_strength_is_a_factor_on_each_path() -> None:
     block.register_forward_pre_hook(lambda _, given: entered.append(given[0]))
     network(x)
     given = entered[0]
-    branch, shortcut = block._branch(given), block._shortcut(given)
+    branch, shortcut = block.through_branch(given), block.through_shortcut(given)
     for alpha, lam in itertools.product((0.0, 0.3, 1.0), repeat=2):
         block.branch_strength, block.shortcut_strength = alpha, lam
         torch.testing.assert_close(block(given), F.relu(alpha * branch + lam * shortcut))

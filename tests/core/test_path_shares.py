@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core import path_shares
-from core.attribution import snapshot
 from core.findings import PathShares
 from core.network import ResidualBlock, ResidualNetwork, initialise
 from core.path_shares import choose_paths, path_shares_in_pieces
 from core.settings import NetworkSettings
+from core.snapshot import snapshot
 
 SMALL = NetworkSettings(width=4)  # 8 blocks, 3 of them with projections
 DEEP = NetworkSettings(depth=32, width=4)  # 15 blocks

@@ -5,10 +5,10 @@ import copy
 import pytest
 import torch
 
-from core.attribution import snapshot
 from core.network import ResidualNetwork, initialise
 from core.private_copy import training_copy
 from core.settings import NetworkSettings, RunSettings, twins
+from core.snapshot import snapshot
 from core.training import Lane
 
 

@@ -7,12 +7,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from core.attribution import snapshot
 from core.findings import Surplus
 from core.network import ResidualNetwork, derived_seed, initialise
 from core.notices import SkipscopeError
 from core.private_copy import training_copy
 from core.settings import NetworkSettings
+from core.snapshot import snapshot
 from core.surplus import surplus_in_pieces
 
 

@@ -197,11 +197,13 @@ def test_beginners_are_offered_the_pretrained_twins(shown: Shown, qtbot: QtBot) 
 
 
 def test_the_networks_menu_leads_to_both_offers(shown: Shown, qtbot: QtBot) -> None:
-    twins, imagenet = shown.panel.filter.networks.menu().actions()
+    twins, imagenet, larger = shown.panel.filter.networks.menu().actions()
     with qtbot.waitSignal(shown.panel.pretrained_requested):
         twins.trigger()
-    with qtbot.waitSignal(shown.panel.imagenet_requested):
-        imagenet.trigger()
+    for action, word in ((imagenet, "imagenet"), (larger, "imagenet-resnet34")):
+        with qtbot.waitSignal(shown.panel.imagenet_requested) as asked:
+            action.trigger()
+        assert asked.args == [word]
 
 
 # ---- the gallery --------------------------------------------------------------------------
@@ -242,7 +244,7 @@ def test_only_the_page_asked_for_last_is_shown(shown: Shown) -> None:
     shown.panel.filter.label.setCurrentIndex(2)
     shown.panel.filter.kind.setCurrentIndex(2)
     old, new = shown.browsed[-2:]
-    assert (old.label, new.label, new.kind) == (1, 1, "correct")
+    assert (old.labels, new.labels, new.kind) == ((1,), (1,), "correct")
     shown.panel.on_page(make_page(new, 2, 30))
     shown.panel.on_page(make_page(old, 2, 90))
     assert shown.panel.gallery.pictures.rowCount() == 30
@@ -334,10 +336,12 @@ def test_choosing_a_picture_a_method_or_a_target_asks_once_each(shown: Shown) ->
 
 def test_the_method_box_offers_every_method_with_its_explanation(shown: Shown) -> None:
     box = shown.panel.controls.method
-    assert [box.itemData(row) for row in range(box.count())] == list(METHODS)
-    for row, method in enumerate(METHODS.values()):
-        assert box.itemData(row, Qt.ItemDataRole.ToolTipRole) == method.explain
-    assert box.toolTip() == METHODS["saliency"].explain
+    offered = [box.itemData(row) for row in range(box.count()) if box.itemData(row) is not None]
+    assert sorted(offered) == sorted(METHODS)
+    for method in METHODS.values():
+        said = box.itemData(box.findData(method.name), Qt.ItemDataRole.ToolTipRole)
+        assert said.startswith(method.explain)
+    assert box.toolTip().startswith(METHODS["saliency"].explain)
 
 
 def test_only_the_answer_to_the_newest_question_is_shown(shown: Shown) -> None:
@@ -456,10 +460,10 @@ def test_the_common_scale_is_that_of_all_lanes(shown: Shown) -> None:
     explanation = make_explanation(shown.asked[-1], 2)
     object.__setattr__(explanation.networks[1], "attribution", 100 * explanation.networks[0].attribution)
     shown.panel.on_explanation(explanation)
-    scales = [view._overlay.scale for view in shown.panel.area.views]
+    scales = [view.overlay.scale for view in shown.panel.area.views]
     assert scales[1] == pytest.approx(100 * scales[0])
     shown.panel.controls.common.setChecked(True)
-    scales = [view._overlay.scale for view in shown.panel.area.views]
+    scales = [view.overlay.scale for view in shown.panel.area.views]
     assert scales[0] == scales[1]
 
 
@@ -477,6 +481,21 @@ def test_choosing_a_reference_asks_it_for_pictures_and_for_the_chosen_one(shown:
     assert [view.subject.hue for view in shown.panel.area.views] == [None, None]
     shown.panel.on_references(References(()))
     assert (shown.browsed[-1].source, shown.asked[-1].source) == ("lanes", "lanes")
+
+
+def test_a_reference_says_in_a_line_what_it_is(shown: Shown) -> None:
+    shown.begin()
+    line = Notice("{networks} · 224×224", {"networks": "ResNet-18"})
+    names = ("lanes", "best.pt", "mine")
+    shown.panel.on_references(References(names, "best.pt", (None, line, None)))
+    source = shown.panel.filter.source
+    assert [source.itemData(row) for row in range(source.count())] == list(names), "the lanes are there once"
+    assert source.itemData(1, Qt.ItemDataRole.ToolTipRole) == "ResNet-18 · 224×224"
+    shown.panel.refresh_now()
+    assert shown.panel.hint.text() == "ResNet-18 · 224×224"
+    source.setCurrentIndex(2)
+    shown.panel.refresh_now()
+    assert "224" not in shown.panel.hint.text()
 
 
 def test_a_new_run_on_the_same_data_keeps_the_chosen_picture(shown: Shown) -> None:
@@ -531,8 +550,10 @@ def test_slow_methods_and_references_are_not_refreshed_unasked(shown: Shown) -> 
 def test_a_toggle_makes_the_maps_old_at_the_same_step(shown: Shown) -> None:
     panel = shown.begin().panel
     shown.answer()
+    asked = len(shown.asked)
     panel.on_slice(make_slice(5, strengths=(ZEROS, ZEROS)))
-    assert panel.automatic_request() is not None
+    assert len(shown.asked) == asked + 1
+    assert shown.asked[-1].automatic
 
 
 def test_new_predictions_are_fetched_once_where_no_picture_moves(shown: Shown) -> None:
@@ -612,9 +633,11 @@ def test_a_dropped_checkpoint_is_passed_on(shown: Shown, tmp_path: Path, qtbot: 
     assert passed.args == [str(tmp_path / "weights.PTH")]
 
 
-def test_several_files_at_once_are_refused(shown: Shown, tmp_path: Path) -> None:
-    drop(shown.panel, files(tmp_path / "a.png", tmp_path / "b.png"))
-    assert shown.message == "One picture at a time, please"
+def test_several_files_at_once_are_an_album(shown: Shown, tmp_path: Path, qtbot: QtBot) -> None:
+    paths = tmp_path / "a.png", tmp_path / "b.png"
+    with qtbot.waitSignal(shown.panel.album_requested) as asked:
+        drop(shown.panel, files(*paths))
+    assert asked.args[0].paths == tuple(str(path) for path in paths)
 
 
 def test_what_is_neither_file_nor_picture_is_not_taken(shown: Shown) -> None:
@@ -656,7 +679,7 @@ def test_the_file_dialog_does_not_block_and_takes_a_picture(shown: Shown, tmp_pa
     assert isinstance(shown.asked[-1].picture, OwnPicture)
     shown.panel.gallery.setCurrentIndex(shown.panel.gallery.pictures.index(1))
     dialog = shown.panel.brought.choose_file()
-    dialog.fileSelected.emit(str(tmp_path / "own.png"))
+    dialog.filesSelected.emit([str(tmp_path / "own.png")])
     assert isinstance(shown.asked[-1].picture, OwnPicture)
     dialog.close()
 

@@ -10,11 +10,13 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from core.messages import (
+    Download,
     EngineState,
     Failed,
     OpenCheckpoint,
     Pause,
     Play,
+    References,
     Reset,
     SetLearningRate,
     SetStrengths,
@@ -119,15 +121,26 @@ def test_a_failure_is_one_line_in_the_banner(
     assert window.banner.text() == "x.pt is not a checkpoint"
 
 
+def test_what_is_no_longer_kept_is_said(make_window: Callable[..., tuple[MainWindow, FakeBridge]]) -> None:
+    window, _ = make_window()
+    running(window)
+    window.on_event(
+        References(("lanes", "b.pt"), "b.pt", (None, None), Notice("{names} is gone", {"names": "a.pt"}))
+    )
+    assert window.banner.text() == "a.pt is gone"
+
+
 def test_missing_imagenet_weights_offer_the_download(
     make_window: Callable[..., tuple[MainWindow, FakeBridge]],
 ) -> None:
     window, bridge = make_window()
     running(window)
-    window.use_imagenet()
+    window.use_imagenet("imagenet-resnet34")
     asked = bridge.of(OpenCheckpoint)[0]
     window.on_event(Failed(Notice("not here"), asked.id))
     assert window.banner._action.isVisible()
+    window.banner._action.click()
+    assert [command.what for command in bridge.of(Download)] == ["imagenet-resnet34"]  # type: ignore[union-attr]
 
 
 def test_a_lesson_shows_its_question_and_at_the_end_its_verdict(
