@@ -7,7 +7,6 @@ then every import and every widget would take the interpreter from torch's impor
 import gc
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -27,22 +26,18 @@ from core.messages import (
     Explanation,
     Failed,
     LibrariesLoaded,
-    OpenCheckpoint,
     Pause,
     Play,
     Progress,
     References,
-    Resume,
     RunStarted,
-    SaveCheckpoint,
     Saved,
     SetStrengths,
     StateChanged,
     StepOnce,
     TrainingSlice,
 )
-from core.notices import SkipscopeError
-from core.settings import RunSettings, default_run
+from core.settings import RunSettings
 from gui.banner import Banner
 from gui.docks import Docks
 from gui.exporting import Exporting
@@ -50,9 +45,11 @@ from gui.feeds import feed_block, feed_curves, feed_network, feed_pictures, feed
 from gui.inspection import Inspection
 from gui.instruments import Instruments
 from gui.key_guard import KeyGuard
+from gui.lesson_stage import LessonStage
 from gui.logs import log
 from gui.menus import Menus
 from gui.network_panel import NetworkPanel
+from gui.opening import Opening
 from gui.paint_clock import PaintClock
 from gui.panel import Panel
 from gui.run_bar import RunBar
@@ -65,15 +62,11 @@ from gui.wording import say
 
 if TYPE_CHECKING:
     from core.acts import Act
-    from core.lessons import Judge
     from gui.block_card import BlockCard
     from gui.curves_panel import CurvesPanel
-    from gui.lesson_bar import LessonBar
     from gui.pictures_panel import PicturesPanel
     from gui.setup_panel import SetupPanel
-    from gui.veil import Veil
 
-RUN_SETTINGS = "settings.json"  # what makes a folder a run's
 REFRESH_MS = 2000  # of explanations that nobody asked for …
 REFRESH_SHARE = 0.1  # … and at most this share of the engine's time
 
@@ -109,19 +102,19 @@ class MainWindow(QMainWindow):
         self._state = EngineState.LOADING
         self._ready: EngineReady | None = None
         self._run: RunStarted | None = None
-        self._judge: Judge | None = None
-        self._imagenet_request: OpenCheckpoint | None = None
         self.engine_ended = True
         self.interrupted = False  # by a signal
         self._is_complete = False
-        self._veils: list[Veil] = []
         self._next_refresh = 0.0
         self._memory = WindowState()
+        self._strips: list[Panel] = []  # over the docks
+        self.lessons = LessonStage(self)
+        self.opening = Opening(self)
         self.toggles = Toggles(self)
         self.undoing = Undoing(self.toggles, self)
         self.network = NetworkPanel()
         self.run_bar = RunBar()
-        self._lesson_bar: LessonBar | None = None
+        self._strips.append(self.run_bar)
         self.banner = Banner()
         self.clock = PaintClock((self.run_bar,), self)
         self.docks = Docks()
@@ -177,13 +170,17 @@ class MainWindow(QMainWindow):
             [(found.name, found.title, found.question) for found in map(load_lesson, lesson_names())]
         )
 
+    def _add_strip(self, strip: Panel) -> None:
+        self._column.insertWidget(len(self._strips), strip)
+        self._strips.append(strip)
+        self._on_built("", strip)
+
     def _on_built(self, _name: str, panel: Panel) -> None:
         panel.set_theme(self._theme())
         self.clock.add(panel)
 
     def _panels(self) -> tuple[Panel, ...]:
-        strips = (self.run_bar,) if self._lesson_bar is None else (self.run_bar, self._lesson_bar)
-        return (*strips, *self.docks.panels())
+        return (*self._strips, *self.docks.panels())
 
     # Each of these makes a dock's panel, when it is first needed, and connects what it asks for.
 
@@ -210,9 +207,9 @@ class MainWindow(QMainWindow):
 
         panel = PicturesPanel()
         self.inspection.serve(panel)
-        panel.pretrained_requested.connect(self.use_pretrained)
-        panel.imagenet_requested.connect(self.use_imagenet)
-        panel.checkpoint_dropped.connect(self.open_path)
+        panel.pretrained_requested.connect(self.opening.use_pretrained)
+        panel.imagenet_requested.connect(self.opening.use_imagenet)
+        panel.checkpoint_dropped.connect(self.opening.open_path)
         return panel
 
     def _make_setup(self) -> "SetupPanel":
@@ -222,7 +219,7 @@ class MainWindow(QMainWindow):
         panel.apply_requested.connect(lambda settings: self.begin(settings))
         panel.learning_rate_changed.connect(lambda lane, rate: self.undoing.rates.set_rate(rate, lane))
         panel.download_requested.connect(lambda name: self.submit(Download(name)))
-        panel.folder_requested.connect(self.ask_folder)
+        panel.folder_requested.connect(self.opening.ask_folder)
         return panel
 
     def _make_block(self) -> "BlockCard":
@@ -231,18 +228,6 @@ class MainWindow(QMainWindow):
         panel = BlockCard()
         panel.strengths_requested.connect(self.toggles.request)
         return panel
-
-    @property
-    def lesson_bar(self) -> "LessonBar":
-        """The strip of the lesson, made with the first one."""
-        if self._lesson_bar is None:
-            from gui.lesson_bar import LessonBar
-
-            self._lesson_bar = LessonBar()
-            self._lesson_bar.guess_settled.connect(self._veil)
-            self._column.insertWidget(1, self._lesson_bar)
-            self._on_built("lesson", self._lesson_bar)
-        return self._lesson_bar
 
     @property
     def curves(self) -> "CurvesPanel":
@@ -299,6 +284,8 @@ class MainWindow(QMainWindow):
 
     def _connect(self) -> None:
         self.menus.show_recent(self._memory.recent)
+        self.opening.opened.connect(self._on_file)
+        self.lessons.strip_made.connect(self._add_strip)
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._apply_theme)
         self.toggles.requested.connect(self._on_toggle)
         self.undoing.requested.connect(self.submit)
@@ -309,7 +296,7 @@ class MainWindow(QMainWindow):
         bar.step_clicked.connect(lambda: self.submit(StepOnce()))
         bar.reset_clicked.connect(self.reset)
         bar.learning_rate_changed.connect(lambda rate: self.undoing.rates.set_rate(rate))
-        bar.lesson_picked.connect(self.open_lesson)
+        bar.lesson_picked.connect(self.lessons.open)
         bar.cancel_clicked.connect(lambda request: self.submit(Cancel(request)))
         self.banner.action_clicked.connect(lambda name: self.submit(Download(name)))
 
@@ -338,7 +325,7 @@ class MainWindow(QMainWindow):
             case EngineReady():
                 self._on_ready(event)
             case CheckpointOpened():
-                self._on_opened(event)
+                self.opening.offer(event)
             case References() if event.notice is not None:
                 self.banner.show_text(say(event.notice), bad=False)
             case Downloaded():
@@ -352,7 +339,7 @@ class MainWindow(QMainWindow):
                 self._on_failed(event)
             case _:
                 pass
-        self._judge_lesson(event)
+        self.lessons.take(event)
         self.event_seen.emit(event)
 
     @property
@@ -374,19 +361,17 @@ class MainWindow(QMainWindow):
     def _on_ready(self, event: EngineReady) -> None:
         self._ready = event
         _keep_out_of_collection()
-        if self._first_lesson is not None:
-            self.open_lesson(self._first_lesson)
-        else:
-            self.begin(default_run(event.device != "cpu"))
+        self.lessons.set_device(event.device)
+        self.lessons.open(self._first_lesson or "")
         for path in self._waiting_files:
-            self.open_path(path)
+            self.opening.open_path(path)
         self._waiting_files.clear()
 
     def _on_run(self, event: RunStarted) -> None:
         self._run = event
         self.toggles.start_run(event)
         self.undoing.start_run(event)
-        self._show_lesson(event.lesson)
+        self.lessons.start_run(event)
         if event.notice is not None:
             self.banner.show_text(say(event.notice), bad=False)
         self.setWindowTitle(self.tr("{dataset} — Skipscope").format(dataset=event.settings.dataset))
@@ -398,40 +383,6 @@ class MainWindow(QMainWindow):
             self.network.refresh_now()
             self._refresh_pictures()
 
-    def _show_lesson(self, name: str | None) -> None:
-        self._judge = None
-        if name is not None:
-            from core.lessons import Judge, load_lesson
-
-            lesson = load_lesson(name)
-            self._judge = Judge(lesson)
-            self.lesson_bar.set_lesson(lesson)
-            if lesson.panel is not None:
-                self.show_panel(lesson.panel)
-        elif self._lesson_bar is not None:
-            self._lesson_bar.clear()
-        self._veil()
-
-    def _veil(self) -> None:
-        """Cover what gives a lesson's answer away until the guess is settled."""
-        for veil in self._veils:
-            veil.deleteLater()
-        self._veils = []
-        if self._lesson_bar is not None and self._lesson_bar.is_guessing:
-            from gui.veil import Veil
-
-            names = {
-                "network",
-                "curves",
-                *([self._judge.lesson.panel] if self._judge and self._judge.lesson.panel else []),
-            }
-            self._veils = [Veil(self.docks.panel(name)) for name in sorted(names)]
-
-    def _judge_lesson(self, event: Event) -> None:
-        found = self._judge.take(event) if self._judge is not None else None
-        if found is not None:
-            self.lesson_bar.set_outcome(found)
-
     def _on_toggle(self, command: SetStrengths) -> None:
         self.network.mark_requested(command.lane, command.shortcuts, command.branches, command.id)
         self.card.mark_requested(command.lane, command.shortcuts, command.branches, command.id)
@@ -439,8 +390,10 @@ class MainWindow(QMainWindow):
         if self._state is not EngineState.RUNNING and command.shortcuts is not None:
             # no slice will come that says so, but the lanes have these strengths from now on
             self.pictures.mark_strengths(command.lane, command.shortcuts)
-            if (request := self.pictures.automatic_request()) is not None:
-                self.submit(request)
+
+    def _on_file(self, path: str) -> None:
+        self._memory.add_recent(path)
+        self.menus.show_recent(self._memory.recent)
 
     def _on_block(self, lane: int, block: int) -> None:
         self.card.show_block(lane, block)
@@ -454,21 +407,11 @@ class MainWindow(QMainWindow):
         else:
             self.setup.set_learning_rate(rate, lane)
 
-    def _on_opened(self, event: CheckpointOpened) -> None:
-        from gui.open_dialog import OpenDialog
-
-        dialog = OpenDialog(event, self)
-        dialog.chosen.connect(lambda path, use: self.submit(OpenCheckpoint(path, use)))
-        dialog.open()
-
     def _on_failed(self, event: Failed) -> None:
         if event.traceback is not None:
             log.error("%s\n%s", event.notice, event.traceback)
         self.undoing.on_failed(event)
-        asked = self._imagenet_request
-        action: tuple[str, str] | None = None
-        if asked is not None and event.request == asked.id:
-            self._imagenet_request, action = None, (asked.path, self.tr("Download"))
+        action = self.opening.download_for(event.request)
         # without an engine nothing else will happen: the reason must not go away by itself
         self.banner.show_text(say(event.notice), action=action, stays=self._ready is None)
 
@@ -484,82 +427,6 @@ class MainWindow(QMainWindow):
         """Say a sentence at the top of the window."""
         self.banner.show_text(text, bad=bad)
 
-    def open_lesson(self, name: str) -> None:
-        """Begin a lesson, or a free run for an empty name."""
-        if not name:
-            self.begin(default_run(self._ready is not None and self._ready.device != "cpu"))
-            return
-        from core.lessons import load_lesson
-
-        try:
-            lesson = load_lesson(name)
-        except SkipscopeError as error:
-            self.banner.show_text(say(error.notice))
-            return
-        self.begin(lesson.settings, name, lesson.script)
-
-    def next_lesson(self) -> None:
-        """Begin the lesson after the present one, or the first."""
-        from core.lessons import lesson_names
-
-        names = lesson_names()
-        now = self._run.lesson if self._run is not None else None
-        self.open_lesson(names[(names.index(now) + 1) % len(names)] if now in names else names[0])
-
-    def open_path(self, path: str) -> None:
-        """Open a picture, a lesson or set-up, a run, a folder of class folders, or a checkpoint."""
-        from core.pictures import is_picture_name  # imports Pillow
-
-        if (Path(path) / RUN_SETTINGS).is_file():
-            self.submit(Resume(Path(path)))
-        elif Path(path).is_dir():
-            self.setup.set_dataset(path)
-            self.show_panel("setup")
-            self.banner.show_text(self.tr("The folder is in the form; Apply begins a run on it."), bad=False)
-        elif is_picture_name(path):
-            self.show_panel("pictures")
-            self.pictures.open_pictures([path])
-        elif path.endswith(".toml"):
-            self._open_text(path)
-        else:
-            self.submit(OpenCheckpoint(path, "look"))
-        if Path(path).exists():
-            self._memory.add_recent(path)
-            self.menus.show_recent(self._memory.recent)
-
-    def _open_text(self, path: str) -> None:
-        """Open a lesson, or a set-up written as text."""
-        from core.setup_text import read_setup
-
-        try:
-            settings = read_setup(Path(path))
-        except SkipscopeError as error:
-            self.banner.show_text(say(error.notice))
-            return
-        if settings is None:
-            self.open_lesson(path)
-        else:
-            self.begin(settings)
-
-    def ask_file(self) -> None:
-        """Ask for a file and open it."""
-        from gui.ask import ask_file
-
-        ask_file(self, self.open_path)
-
-    def ask_folder(self) -> None:
-        """Ask for a folder of pictures and put it into the set-up."""
-        from gui.ask import ask_folder
-
-        ask_folder(self, self.open_path)
-
-    def ask_save(self) -> None:
-        """Ask where to save the selected lane's weights."""
-        from gui.ask import ask_weights
-
-        lane, _ = self.network.selected
-        ask_weights(self, lambda path: self.submit(SaveCheckpoint(lane, Path(path))))
-
     def play_or_pause(self) -> None:
         """Pause what is running; else go on."""
         self.submit(Pause() if self._state is EngineState.RUNNING else Play())
@@ -567,15 +434,6 @@ class MainWindow(QMainWindow):
     def reset(self) -> None:
         """Begin the same run again, running if it was."""
         self.undoing.setups.reset(play=self._state is EngineState.RUNNING)
-
-    def use_pretrained(self) -> None:
-        """Keep the twins that ship beside the run."""
-        self.submit(OpenCheckpoint("pretrained", "reference"))
-
-    def use_imagenet(self, which: str) -> None:
-        """Keep an ImageNet network beside the run; where it is not here, its download is offered."""
-        self._imagenet_request = OpenCheckpoint(which, "reference")
-        self.submit(self._imagenet_request)
 
     def show_about(self) -> None:
         """Show versions, device and log file."""
@@ -602,7 +460,7 @@ class MainWindow(QMainWindow):
     def dropEvent(self, event: QDropEvent) -> None:
         for url in event.mimeData().urls():
             if url.isLocalFile():
-                self.open_path(url.toLocalFile())
+                self.opening.open_path(url.toLocalFile())
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self.clock.stop()

@@ -42,7 +42,7 @@ class Menus(QObject):
         for path in paths:
             action = self.recent.addAction(path)
             action.setEnabled(Path(path).exists())
-            action.triggered.connect(lambda _=False, path=path: self._window.open_path(path))
+            action.triggered.connect(lambda _=False, path=path: self._window.opening.open_path(path))
         self.recent.setEnabled(bool(paths))
 
     def show_keys(self) -> None:
@@ -64,9 +64,9 @@ class Menus(QObject):
         tools = self.tr("&Instruments")
         window, network = self._window, self._window.network
         return [
-            Entry(file, self.tr("&Open…"), "Ctrl+O", window.ask_file),
-            Entry(file, self.tr("Open folder as &data set…"), "", window.ask_folder),
-            Entry(file, self.tr("&Save weights…"), "Ctrl+S", window.ask_save),
+            Entry(file, self.tr("&Open…"), "Ctrl+O", window.opening.ask_file),
+            Entry(file, self.tr("Open folder as &data set…"), "", window.opening.ask_folder),
+            Entry(file, self.tr("&Save weights…"), "Ctrl+S", window.opening.ask_save),
             Entry(file, "-"),
             Entry(file, self.tr("Export run as &CSV…"), "", window.exporting.csv),
             Entry(file, self.tr("Export run for &TensorBoard…"), "", window.exporting.tensorboard),
@@ -81,7 +81,7 @@ class Menus(QObject):
             Entry(run, self.tr("Cut or restore &all shortcuts of the lane"), "Shift+S", network.toggle_all),
             Entry(run, self.tr("Delete or restore the selected &branch"), "B", network.toggle_branch),
             Entry(run, "-"),
-            Entry(run, self.tr("&Next lesson"), "N", window.next_lesson),
+            Entry(run, self.tr("&Next lesson"), "N", window.lessons.open_next),
             Entry(run, self.tr("&Library of runs"), "Ctrl+L", lambda: window.show_panel("runs")),
             Entry(run, self.tr("&What was done"), "Ctrl+H", lambda: window.show_panel("deeds")),
             Entry(tools, self.tr("&Shock card"), "Ctrl+1", lambda: window.show_panel("shock")),
@@ -90,17 +90,21 @@ class Menus(QObject):
             Entry(tools, self.tr("&Path microscope"), "Ctrl+4", lambda: window.show_panel("paths")),
             Entry(tools, self.tr("&One step, slowly"), "Ctrl+5", lambda: window.show_panel("slow")),
             Entry(tools, self.tr("&Degradation chart"), "Ctrl+6", lambda: window.show_panel("degradation")),
-            Entry(tools, self.tr("Con&fusion of the classes"), "Ctrl+7", lambda: window.show_panel("confusion")),
+            Entry(
+                tools, self.tr("Con&fusion of the classes"), "Ctrl+7", lambda: window.show_panel("confusion")
+            ),
             Entry(tools, self.tr("&Trust in the maps"), "Ctrl+8", lambda: window.show_panel("trust")),
             Entry(tools, "-"),
             Entry(tools, self.tr("Show the two ways of the &gradient"), "G", self._toggle_split),
-            Entry(networks, self.tr("Use the &pretrained twins"), "", window.use_pretrained),
-            Entry(networks, self.tr("&ImageNet ResNet-18…"), "", lambda: window.use_imagenet("imagenet")),
+            Entry(networks, self.tr("Use the &pretrained twins"), "", window.opening.use_pretrained),
+            Entry(
+                networks, self.tr("&ImageNet ResNet-18…"), "", lambda: window.opening.use_imagenet("imagenet")
+            ),
             Entry(
                 networks,
                 self.tr("I&mageNet ResNet-34…"),
                 "",
-                lambda: window.use_imagenet("imagenet-resnet34"),
+                lambda: window.opening.use_imagenet("imagenet-resnet34"),
             ),
             Entry(view, self.tr("&Follow the system"), "", lambda: window.set_appearance("system")),
             Entry(view, self.tr("&Light"), "", lambda: window.set_appearance("light")),

@@ -138,9 +138,7 @@ class PicturesPanel(Panel):
         self.filter.set_class_names(names.labels)
         networks = tuple(names.network(row) for row in range(len(event.predicted)))
         self.filter.set_networks(networks, names.predicted)
-        self.filter.strip.show_counts(
-            self.filter.chosen_source(), event.album, event.judged, event.total
-        )
+        self.filter.strip.show_counts(self.filter.chosen_source(), event.album, event.judged, event.total)
         chosen = self._album.choice if self._album.is_brought else self._state.chosen
         self.gallery.take(event, chosen if isinstance(chosen, int) else None)
         nothing = self._state.chosen is None and not self.gallery.currentIndex().isValid()

@@ -23,6 +23,7 @@ from tests.core.attribution_cases import (
 )
 
 one_thread = pytest.fixture(autouse=True)(attribution_cases.one_thread)
+DIFFERENCES = ("occlusion", "feature_ablation", "shapley_value_sampling")
 THREE = ("all shortcuts", "half strength", "plain")
 
 
@@ -32,7 +33,16 @@ def assert_equal_maps(
     blocks = ours.settings.block_count
     expected = theirs.maps(method, pictures, parameters, blocks)
     for picture, each in zip(pictures, expected, strict=True):
-        assert_close(attribute(ours, picture, method, TARGET, parameters).attribution, each)
+        found = attribute(ours, picture, method, TARGET, parameters).attribution
+        score = float(ours(picture[None])[0, TARGET].abs())
+        assert_close(
+            found,
+            each,
+            # empty where Grad-CAM is negative all over
+            may_be_empty=method == "guided_grad_cam",
+            # in a plain network a score hardly depends on the picture, and differences of scores round as they do
+            rounding=1e-6 * score if method in DIFFERENCES else 0,
+        )
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -129,30 +129,30 @@ def test_a_lesson_is_veiled_until_guessed_and_brings_its_script(make_window: Mak
     window, bridge = make_window()
     running(window)
     lesson = load_lesson("shock")
-    window.open_lesson("shock")
+    window.lessons.open("shock")
     sent = bridge.of(Setup)[-1]
     assert sent.script == lesson.script  # type: ignore[union-attr]
     window.on_event(run_started("shock", lesson.settings))
     window.on_event(training_slice(1, lanes=1))
-    assert {veil.parent() for veil in window._veils} == {
+    assert {veil.parent() for veil in window.lessons.veils} == {
         window.network,
         window.curves,
         window.docks.panel("shock"),
     }
-    window.lesson_bar.choose(0)
-    assert not window._veils
+    window.lessons.strip.choose(0)
+    assert not window.lessons.veils
 
 
 def test_one_key_opens_lesson_after_lesson(make_window: Make) -> None:
     window, bridge = make_window()
     running(window)
-    window.next_lesson()
+    window.lessons.open_next()
     assert bridge.of(Setup)[-1].lesson == "twins"  # type: ignore[union-attr]
     window.on_event(run_started("paths", load_lesson("paths").settings))
-    window.next_lesson()
+    window.lessons.open_next()
     assert bridge.of(Setup)[-1].lesson == "twins"  # type: ignore[union-attr]
     window.on_event(run_started("twins"))
-    window.next_lesson()
+    window.lessons.open_next()
     assert bridge.of(Setup)[-1].lesson == "vanishing-relu"  # type: ignore[union-attr]
 
 
@@ -164,15 +164,15 @@ def test_a_run_folder_is_resumed_and_a_setup_text_begun(
     settings = RunSettings(lanes=twins(NetworkSettings(depth=20)), seed=7)
     record = RunRecord.create(tmp_path / "run", settings)
     record.close()
-    window.open_path(str(tmp_path / "run"))
+    window.opening.open_path(str(tmp_path / "run"))
     (resume,) = bridge.of(Resume)
     assert resume.directory == tmp_path / "run"  # type: ignore[union-attr]
     (tmp_path / "mine.toml").write_text(setup_text(settings))
-    window.open_path(str(tmp_path / "mine.toml"))
+    window.opening.open_path(str(tmp_path / "mine.toml"))
     assert bridge.of(Setup)[-1].settings == settings  # type: ignore[union-attr]
     (tmp_path / "bad.toml").write_text("lanes = 3\n")
     before = len(bridge.of(Setup))
-    window.open_path(str(tmp_path / "bad.toml"))
+    window.opening.open_path(str(tmp_path / "bad.toml"))
     assert len(bridge.of(Setup)) == before
     assert "not a set-up" in window.banner.text()
 

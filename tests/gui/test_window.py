@@ -135,7 +135,7 @@ def test_missing_imagenet_weights_offer_the_download(
 ) -> None:
     window, bridge = make_window()
     running(window)
-    window.use_imagenet("imagenet-resnet34")
+    window.opening.use_imagenet("imagenet-resnet34")
     asked = bridge.of(OpenCheckpoint)[0]
     window.on_event(Failed(Notice("not here"), asked.id))
     assert window.banner._action.isVisible()
@@ -152,13 +152,13 @@ def test_a_lesson_shows_its_question_and_at_the_end_its_verdict(
     assert setup.lesson == "twins"  # type: ignore[union-attr]
     window.on_event(run_started("twins", setup.settings))  # type: ignore[union-attr]
     window.on_event(StateChanged(EngineState.RUNNING))
-    assert window.lesson_bar.isVisible()
+    assert window.lessons.strip.isVisible()
     window.on_event(training_slice(1, 100))
-    assert not window.lesson_bar.verdict.text()
+    assert not window.lessons.strip.verdict.text()
     window.on_event(training_slice(101, 100))
-    window.lesson_bar.choose(None)
-    assert "did not meet" in window.lesson_bar.verdict.text()
-    assert "2" in window.lesson_bar.verdict.text()
+    window.lessons.strip.choose(None)
+    assert "did not meet" in window.lessons.strip.verdict.text()
+    assert "2" in window.lessons.strip.verdict.text()
 
 
 def test_a_learning_rate_in_the_bar_goes_to_all_lanes(
@@ -188,7 +188,7 @@ def test_geometry_docks_and_recent_files_are_remembered(
     running(first)
     file = tmp_path / "weights.safetensors"
     file.write_bytes(b"x")
-    first.open_path(str(file))
+    first.opening.open_path(str(file))
     first.docks["curves"].hide()
     first.resize(1100, 700)
     first.close()
