@@ -84,6 +84,7 @@ class Answers:
     def start_run(self, run: LiveRun) -> None:
         """Speak of another run from now on."""
         self.forget()
+        self._maps.clear()  # a held-out picture of this number is another one from here on
         self._run = run
         self.shocks = ShockWatch(run, self._publish)
         self._snapshots = sources.LaneSnapshots(run)
@@ -97,6 +98,12 @@ class Answers:
         self._browsing.forget()
         self._analyses.clear()
         self._assessments.clear()
+
+    def waiting(self) -> tuple[int, ...]:
+        """Return the ids of the questions that are not answered yet: each must hear of its end."""
+        explaining = () if self._explain is None else (self._explain.id,)
+        assessing = (asked.id for asked, _ in self._assessments)
+        return (*explaining, *assessing, *(asked.id for asked, _ in self._analyses))
 
     # ---- questions --------------------------------------------------------------------------
 
@@ -214,11 +221,14 @@ class Answers:
         self._do_one(training)
         while self._is_asked and time.perf_counter() - began < PIECE_SECONDS:
             self._do_one(training)
+        if self._explaining is not None and self._browsing.is_urgent:
+            self._browsing.serve()  # a map may take minutes; the gallery does not wait for its end
 
     @property
     def _is_asked(self) -> bool:
         """Whether somebody waits; held-out figures can."""
-        return bool(self._explaining or self._assessments or self._analyses or self._judging)
+        assessing = self._assessments and self._captum.is_set()
+        return bool(self._explaining or assessing or self._analyses or self._judging)
 
     def _do_one(self, training: bool) -> None:
         if self._explain is not None and self._explaining is None:

@@ -10,7 +10,8 @@ from torch import Tensor
 from core.attribution_local import Wholes, scores_without_windows
 from core.attribution_question import Piece, Pieces, Question, completeness, piece_size, runs, spread
 
-_WITHOUT_GRADIENTS = 3  # so many times the pictures of a piece that goes back as well
+_WITHOUT_GRADIENTS = 2  # so many times the pictures of a piece that goes back as well …
+_IN_PATCHES = 3  # … and so many where most layers see patches only
 
 
 def occlusion(question: Question) -> Pieces:
@@ -24,7 +25,7 @@ def occlusion(question: Question) -> Pieces:
     count = torch.zeros_like(total)
     whole = question.scores(question.picture)
     known: Wholes = {}
-    for chosen, done in spread(len(corners), _WITHOUT_GRADIENTS * piece_size(question)):
+    for chosen, done in spread(len(corners), _IN_PATCHES * piece_size(question)):
         masks = _windows(corners[chosen], window, question.picture)
         lost = whole - scores_without_windows(question, corners[chosen], window, known)
         total += torch.einsum("n,nchw->chw", lost, masks)

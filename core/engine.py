@@ -67,7 +67,8 @@ from core.versions import versions
 SLICE_SECONDS = 0.05
 CHECKPOINT_SECONDS = 30.0
 CAPTUM_AFTER_STEPS = 3
-QUESTIONS = (Explain, Assess, Analyse, BrowsePictures, JudgeAll, OpenAlbum, Cancel)
+QUESTIONS = (Explain, BrowsePictures, JudgeAll, OpenAlbum, Cancel)
+COPYING = (Assess, Analyse)  # questions too, but they copy all lanes at once: a step must be whole
 
 
 class Engine:
@@ -165,6 +166,11 @@ class Engine:
                 if self._is_superseded(command, self._inbox):
                     continue
                 if between or isinstance(command, QUESTIONS):
+                    if isinstance(command, Cancel):
+                        kept = [
+                            each for each in kept
+                            if not (isinstance(each, COPYING) and each.id == command.request)
+                        ]  # fmt: skip
                     self._handle_safely(command)
                 else:
                     kept.append(command)
@@ -629,6 +635,7 @@ class Engine:
         self._publish(StateChanged(state, notice))
 
     def _on_fault(self, error: Exception) -> None:
+        waiting = self._answers.waiting()
         self._answers.forget()
         if self._run is not None:
             self._run.abandon_step()
@@ -639,5 +646,6 @@ class Engine:
             notice = Notice(
                 "training stopped by a fault: {what}", {"what": f"{type(error).__name__}: {error}"}
             )
-        self._publish(Failed(notice, None, text))
+        for place, request in enumerate(waiting or (None,)):
+            self._publish(Failed(notice, request, None if place else text))
         self._set_state(EngineState.PAUSED)

@@ -78,6 +78,7 @@ class LiveRun:
         self._protected_step = -1  # of the last checkpoint that retention never drops
         self._saved_step = -1
         self._lane_turn = 0
+        self.abandoned = 0  # steps given up, which some lanes have done
         self._first_unpublished = self.step + 1
         self._applied: list[int] = []
         self._batch: tuple[torch.Tensor, torch.Tensor] | None = None
@@ -121,6 +122,7 @@ class LiveRun:
     def abandon_step(self) -> None:
         """Give up a step that not every lane has done; the readings of those that have are dropped."""
         self._lane_turn, self._batch = 0, None
+        self.abandoned += 1
         for lane in self.lanes:
             lane.keep_readings(self.unpublished_steps)
 

@@ -102,10 +102,13 @@ class Method:
             if name not in known:
                 raise MethodError("{method} has no parameter {name}", method=self.label, name=name)
         chosen = dict(given)
-        return {
+        found = {
             name: each.check(chosen[name], size) if name in chosen else each.default(size)
             for name, each in known.items()
         }
+        if "window" in chosen and "stride" not in chosen:
+            found["stride"] = max(1, int(found["window"]) // 2)  # half of the window that was chosen
+        return found
 
 
 # ---- parameters ---------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ class LaneSnapshots:
                 copy = self._copies[purpose, number] = snapshot(lane.network)
             else:
                 refresh_snapshot(copy, lane.network)
-            weights = (self._version, number, self._run.step)
+            weights = (self._version, number, self._run.step, self._run.abandoned)
             subjects.append(Subject(lane.name, copy, transform, self._run.dataset.class_names, weights))
         return Source(LANES, tuple(subjects), self._run.step)
 

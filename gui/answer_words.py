@@ -18,6 +18,8 @@ def standing(state: PictureState, subject: Subject) -> str:
         return QCoreApplication.translate("Explanation", "coarse…") if newest and refined else ""
     if state.asked_by_hand():
         return QCoreApplication.translate("Explanation", "computing…")
+    if state.branches_changed():
+        return QCoreApplication.translate("Explanation", "branches changed since")
     if state.toggled():
         return QCoreApplication.translate("Explanation", "shortcuts changed since")
     return ""

@@ -30,7 +30,8 @@ _LEFT_SHARE = 0.26  # of the width, at most, for the rows' names
 _TOP_SHARE = 0.24  # of the height, at most, for the columns' names
 _ZOOM = 1.25
 _MOST_ZOOM = 6.0
-_PRINTED = 22  # pixels a side of a cell in an export of many classes
+_PRINTED = 22  # pixels a side of a cell in an export of many classes …
+_MOST_PRINTED = 4400  # … and of the whole matrix: a thousand classes would take gigabytes
 
 _MOVES = {
     Qt.Key.Key_Left: (0, -1),
@@ -168,6 +169,7 @@ class ConfusionMatrix(QAbstractScrollArea):
         classes = len(self._judged.class_names)
         headings = QSize(*[self._painter.heading_width(self._judged.class_names, 160)] * 2)
         cell = max(_PRINTED, self._layout.cell.height(), self._painter.metrics.horizontalAdvance("100") + 4)
+        cell = min(cell, max(3, _MOST_PRINTED // max(classes, 1)))
         side = classes * cell
         room = QSize(side + headings.width() + (BARS if self.bars else GAP), side + headings.height())
         return fitted(classes, room, headings, cell, 1.0, BARS if self.bars else GAP)

@@ -31,6 +31,7 @@ class LessonStage(QObject):
         self._now: str | None = None
         self._judge: Judge | None = None
         self._strip: LessonBar | None = None
+        self._brought_forward = False  # a panel, by the present lesson
         self.veils: list[Veil] = []
 
     # ---- doing ------------------------------------------------------------------------------
@@ -72,8 +73,9 @@ class LessonStage(QObject):
             lesson = load_lesson(event.lesson)
             self._judge = Judge(lesson)
             self.strip.set_lesson(lesson)
-            if lesson.panel is not None:
-                self._window.show_panel(lesson.panel)
+            if lesson.panel is not None or self._brought_forward:
+                self._window.show_panel(lesson.panel or "pictures")  # not the last lesson's
+            self._brought_forward = lesson.panel is not None
         elif self._strip is not None:
             self._strip.clear()
         self._veil()

@@ -387,9 +387,9 @@ class MainWindow(QMainWindow):
         self.network.mark_requested(command.lane, command.shortcuts, command.branches, command.id)
         self.card.mark_requested(command.lane, command.shortcuts, command.branches, command.id)
         self.submit(command)
-        if self._state is not EngineState.RUNNING and command.shortcuts is not None:
+        if self._state is not EngineState.RUNNING:
             # no slice will come that says so, but the lanes have these strengths from now on
-            self.pictures.mark_strengths(command.lane, command.shortcuts)
+            self.pictures.mark_strengths(command.lane, command.shortcuts, command.branches)
 
     def _on_file(self, path: str) -> None:
         self._memory.add_recent(path)

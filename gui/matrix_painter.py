@@ -91,12 +91,13 @@ class MatrixPainter:
         for row in layout.rows():
             for column in layout.columns():
                 count = int(matrix[row, column])
+                if not count:
+                    continue
                 rect = layout.rect(row, column)
                 share = count / int(of[row])
                 color = self.shade(share, right=row == column)
-                if count:
-                    painter.fillRect(rect, color)
-                if says_share and count:
+                painter.fillRect(rect, color)
+                if says_share:
                     painter.setPen(readable_ink(color))
                     said = str(round(100 * share)) if share >= 0.005 else "<1"
                     painter.drawText(rect, _CENTER, f"{whole(count)}\n{said} %" if says_both else said)

@@ -17,6 +17,7 @@ from core.messages import (
     next_id,
 )
 from core.methods import METHODS
+from core.settings import DATASETS
 
 LANES = "lanes"  # the source that is no reference
 Strengths = tuple[float, ...]
@@ -37,7 +38,11 @@ class PictureState:
         self.evaluated: int | None = None  # step at which the lanes last predicted
         self._newest_page = 0  # id of the browse request sent last
         self._strengths: tuple[Strengths, ...] = ()
-        self._followed: tuple[Strengths, ...] | None = None  # strengths the maps were asked for unasked
+        self._branches: tuple[Strengths, ...] = ()
+        self._asked_branches: tuple[Strengths, ...] = ()  # when it was asked …
+        self._explained_branches: tuple[Strengths, ...] = ()  # … what `explanation` answers
+        self._is_resumed = False
+        self._followed: object = None  # strengths the maps were asked for unasked
         self._known: dict[str, tuple[tuple[str, int], ...]] = {}  # networks of a source, with their blocks
 
     # ---- the run --------------------------------------------------------------------------
@@ -45,17 +50,11 @@ class PictureState:
     def start(self, run: RunStarted) -> bool:
         """Begin a new run; return whether its held-out pictures are the same as before."""
         before = self.run
-        same = before is not None and (
-            before.settings.dataset,
-            before.settings.image_size,
-            before.held_out,
-        ) == (
-            run.settings.dataset,
-            run.settings.image_size,
-            run.held_out,
-        )
-        self.run, self.step, self.page_step, self.evaluated = run, 0, None, None
+        same = before is not None and _pictures_of(before) == _pictures_of(run)
+        self.run, self.step, self.page_step, self.evaluated = run, run.done, None, None
         self._strengths = tuple(lane.shortcuts for lane in run.settings.lanes)
+        self._branches = tuple(lane.branches for lane in run.settings.lanes)
+        self._is_resumed = run.done > run.begins_at  # what is in force now, its settings do not say
         self._followed = None
         self._known[LANES] = tuple((lane.name, len(lane.shortcuts)) for lane in run.settings.lanes)
         self.browse = self.explain = None
@@ -65,16 +64,17 @@ class PictureState:
         self.forget_answer()
         return same
 
-    def mark_strengths(self, lane: int, shortcuts: Strengths) -> None:
-        """Note strengths that are in force though no step was trained under them yet."""
-        self._strengths = tuple(
-            shortcuts if number == lane else old for number, old in enumerate(self._strengths)
-        )
+    def mark_strengths(self, lane: int, shortcuts: Strengths | None, branches: Strengths | None) -> None:
+        """Note strengths that are in force though no step was trained under them yet; None: as they were."""
+        self._strengths = _with(self._strengths, lane, shortcuts)
+        self._branches = _with(self._branches, lane, branches)
 
     def take_slice(self, event: TrainingSlice) -> bool:
         """Keep step and strengths; return whether that makes what is shown older."""
         self.step = event.first_step + event.steps - 1
         self._strengths = tuple(lane.shortcuts for lane in event.lanes)
+        self._branches = tuple(lane.branches for lane in event.lanes)
+        self._is_resumed = False
         return self.page_step is not None or self.explanation is not None
 
     @property
@@ -104,7 +104,7 @@ class PictureState:
 
     def ask(self, request: Explain) -> Explain:
         """Note the explanation that is waited for."""
-        self.explain = request
+        self.explain, self._asked_branches = request, self._branches
         return request
 
     def asked_by_hand(self) -> bool:
@@ -130,9 +130,9 @@ class PictureState:
             return None  # its answer comes first, and may have them already
         if self.explained is None or self.explained.source != LANES or not self.toggled():
             return None
-        if self._followed == self._strengths:
+        if self._followed == (self._strengths, self._branches):
             return None
-        self._followed = self._strengths
+        self._followed = self._strengths, self._branches
         return self.ask(replace(self.explained, automatic=True, id=next_id()))
 
     def coarse(self) -> bool:
@@ -141,16 +141,23 @@ class PictureState:
         return answer is not None and asked is not None and not answer.done and answer.request == asked.id
 
     def toggled(self) -> bool:
-        """Whether the lanes' shortcuts are no longer those of the explanation.
+        """Whether the lanes' strengths are no longer those of the explanation.
 
-        With all shortcuts on, or all cut, a map is the same whatever the lane has.
+        With all shortcuts on, or all cut, a map is the same whatever shortcuts the lane has.
         """
         if self.explanation is None or self.explanation.step is None:
             return False
+        if self.branches_changed():
+            return True
         if self.explanation.arrangement == "switch":
             return False
         now = dict(zip(self.lane_names, self._strengths, strict=False))
         return any(now.get(each.name, each.shortcuts) != each.shortcuts for each in self.explanation.networks)
+
+    def branches_changed(self) -> bool:
+        """Whether a lane's branch strengths are no longer those of when the explanation was asked for."""
+        asked = self.explained
+        return asked is not None and asked.source == LANES and self._explained_branches != self._branches
 
     # ---- answers --------------------------------------------------------------------------
 
@@ -170,6 +177,11 @@ class PictureState:
         if self.explain is None or answer.request != self.explain.id:
             return False
         self.explanation, self.explained = answer, self.explain
+        self._explained_branches = self._asked_branches
+        if self._is_resumed and self.explain.source == LANES and answer.arrangement != "switch":
+            said = {each.name: each.shortcuts for each in answer.networks}
+            known = zip(self.lane_names, self._strengths, strict=True)
+            self._strengths, self._is_resumed = tuple(said.get(name, old) for name, old in known), False
         if answer.done:
             if self.explain.source != LANES:
                 found = {each.name: len(each.shortcuts) for each in answer.networks}
@@ -192,6 +204,17 @@ class PictureState:
     def forget_answer(self) -> None:
         """Forget the explanation: another picture, source or run."""
         self.explanation = self.explained = None
+
+
+def _pictures_of(run: RunStarted) -> object:
+    """What the held-out pictures depend on; a folder is split by seed."""
+    wanted = run.settings
+    seed = None if wanted.dataset in DATASETS else wanted.seed
+    return wanted.dataset, wanted.image_size, run.held_out, seed
+
+
+def _with(strengths: tuple[Strengths, ...], lane: int, given: Strengths | None) -> tuple[Strengths, ...]:
+    return tuple(given if given and number == lane else old for number, old in enumerate(strengths))
 
 
 def one_pass(request: Explain) -> bool:

@@ -257,9 +257,11 @@ class PicturesPanel(Panel):
             return {}
         return {each.name: network_words(each.network) for each in self._state.run.lanes}
 
-    def mark_strengths(self, lane: int, shortcuts: tuple[float, ...]) -> None:
+    def mark_strengths(
+        self, lane: int, shortcuts: tuple[float, ...] | None, branches: tuple[float, ...] | None = None
+    ) -> None:
         """Note a toggle while nothing is trained: the maps are old now."""
-        self._state.mark_strengths(lane, shortcuts)
+        self._state.mark_strengths(lane, shortcuts, branches)
         self._follow()
         self.mark_dirty()
 

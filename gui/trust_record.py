@@ -166,13 +166,20 @@ class TrustRecord:
         shown: dict[ShownMap, Attributed] = {}
         if self.explanation is None or self.question is None:
             return shown
-        for place, answer in enumerate(self.explanation.networks):
+        names = list(dict.fromkeys(each.name for each in self.explanation.networks))  # of other depths, too
+        for answer in self.explanation.networks:
             if answer.role == "difference":
                 continue
             method = answer.method or self.explanation.method
             parameters = answer.parameters if answer.method else self.question.parameters
-            network = place // max(self.explanation.frames, 1)
-            key = ShownMap(network, answer.name, method, parameters, answer.target, len(answer.shortcuts))
+            key = ShownMap(
+                names.index(answer.name),
+                answer.name,
+                method,
+                parameters,
+                answer.target,
+                len(answer.shortcuts),
+            )
             shown.setdefault(key, answer)  # with shortcuts on and off it is one question: that of now
         return shown
 

@@ -19,7 +19,7 @@ from core.attribution import (
     probabilities,
     unsuitable,
 )
-from core.methods import DEFAULT_METHOD, METHODS, MethodError, Parameters
+from core.methods import DEFAULT_METHOD, METHODS, MethodError, Parameters, Size, values
 from core.network import ResidualNetwork, initialise
 from core.settings import NetworkSettings
 from core.snapshot import refresh_snapshot, snapshot
@@ -408,7 +408,7 @@ def test_pieces_end_in_the_whole_map(method: str) -> None:
     whole = attribute(network, make_picture(28), method, TARGET, parameters)
     assert np.array_equal(results[-1].attribution, whole.attribution)
     assert [result.done for result in results] == [False] * (len(results) - 1) + [True]
-    if method not in ("smooth_grad", "feature_ablation"):  # what they do here fits into one piece
+    if method != "smooth_grad":  # its 16 pictures of this size make one piece
         assert (len(results) == 1) == METHODS[method].one_pass
     assert all(result.completeness_error is None for result in results[:-1])
     assert (whole.completeness_error is not None) == (method in COMPLETE)
@@ -627,3 +627,10 @@ def test_a_picture_that_does_not_fit_into_memory_is_refused_at_once(
         AttributionError, match=r"a picture of 16 × 16 takes about 0\.\d GB, and 0\.0 GB are free"
     ):
         attribute_in_pieces(make_network(), make_picture(), method, TARGET)
+
+
+def test_a_chosen_window_moves_by_half_of_itself() -> None:
+    size = Size(224, 8)
+    assert values("occlusion", (), size) == {"window": 28, "stride": 14}
+    assert values("occlusion", (("window", 10),), size) == {"window": 10, "stride": 5}
+    assert values("occlusion", (("window", 10), ("stride", 3)), size) == {"window": 10, "stride": 3}

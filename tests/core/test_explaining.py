@@ -1,17 +1,26 @@
 """Arrangements: what stands side by side equals maps asked for one by one."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from core import run_start, sources
 from core.attribution import attribute
 from core.messages import (
+    AlbumOpened,
     Assess,
     Assessed,
+    Cancel,
     Event,
     Explain,
     Explanation,
     Failed,
+    OpenAlbum,
+    OpenCheckpoint,
     OwnPicture,
     Play,
     SetStrengths,
@@ -20,7 +29,7 @@ from core.messages import (
 from core.methods import METHODS, STEM
 from core.network import ResidualNetwork
 from core.snapshot import snapshot
-from tests.core.by_hand import Bench, run_settings, use_tiny_dataset
+from tests.core.by_hand import Bench, run_settings, tiny_dataset, use_tiny_dataset
 
 
 @pytest.fixture(autouse=True)
@@ -211,3 +220,78 @@ def test_a_check_of_a_network_that_is_not_there_fails_with_its_request() -> None
     bench.engine.submit(request)
     bench.ticks(lambda: bool(bench.of(Failed)))
     assert bench.of(Failed)[0].request == request.id  # type: ignore[attr-defined]
+
+
+def test_another_runs_picture_of_the_same_number_gets_a_map_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = paused()
+    question = {"picture": 3, "method": "saliency", "target": 1, "source": sources.PRETRAINED}
+    bench.engine.submit(OpenCheckpoint("pretrained", "reference"))
+    first = asked(bench, Explain(**question))  # type: ignore[arg-type]
+    other = tiny_dataset("cifar10")
+    other = replace(other, held_out_images=255 - other.held_out_images)
+    monkeypatch.setattr(run_start, "load_dataset", lambda name, **values: other)
+    bench.engine.submit(Setup(run_settings(dataset="cifar10"), play=False))
+    second = asked(bench, Explain(**question))  # type: ignore[arg-type]
+    assert not np.array_equal(second.picture, first.picture)
+    assert second.networks[0].seconds > 0
+    assert not np.array_equal(second.networks[0].attribution, first.networks[0].attribution)
+
+
+def test_after_a_step_that_was_given_up_maps_are_made_anew() -> None:
+    bench = paused()
+    first = asked(bench, Explain(3, "saliency", target=1))
+    bench.engine.submit(Play())
+    bench.ticks(most=1)
+    assert bench.engine.run is not None
+    assert not bench.engine.run.between_steps  # lane A has done the step, lane B has not
+    bench.engine._on_fault(RuntimeError("injected"))
+    bench.events.clear()
+    second = asked(bench, Explain(3, "saliency", target=1))
+    assert not np.array_equal(second.networks[0].attribution, first.networks[0].attribution)
+    assert np.array_equal(
+        second.networks[0].attribution,
+        attribute(network(bench, 0), picture(bench, 3), "saliency", 1).attribution,
+    )
+
+
+def test_a_fault_is_told_to_everybody_who_waits() -> None:
+    bench = paused()
+    asked(bench, Explain(3, "saliency"))
+    slow = Explain(3, "shapley_value_sampling", parameters=(("samples", 1000),))
+    check = Assess("deletion", 3, "saliency", 2)
+    for request in (slow, check):
+        bench.engine.submit(request)
+    bench.ticks(most=2)
+    bench.engine._on_fault(torch.OutOfMemoryError("injected"))
+    assert [each.request for each in bench.of(Failed)] == [slow.id, check.id]  # type: ignore[attr-defined]
+
+
+def test_an_album_is_opened_while_a_map_takes_long(tmp_path: Path) -> None:
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    bench = paused()
+    asked(bench, Explain(3, "saliency"))
+    slow = Explain(3, "shapley_value_sampling", parameters=(("samples", 1000),))
+    for request in (slow, OpenAlbum((str(tmp_path),))):
+        bench.engine.submit(request)
+    bench.ticks(lambda: bool(bench.of(AlbumOpened)))
+    assert _whole(bench.events, slow) is None
+
+
+def test_a_check_amid_a_step_is_of_whole_steps_and_can_be_cancelled_before() -> None:
+    bench = paused()
+    asked(bench, Explain(3, "saliency"))
+    bench.engine.submit(Play())
+    bench.ticks(most=1)
+    run = bench.engine.run
+    assert run is not None
+    assert not run.between_steps
+    check, unwanted = (Assess("infidelity", 3, "saliency", 1) for _ in range(2))
+    for request in (check, unwanted, Cancel(unwanted.id)):
+        bench.engine.submit(request)
+    bench.ticks(lambda: any(each.done for each in bench.of(Assessed)))  # type: ignore[attr-defined]
+    bench.ticks(bench.finished)
+    found = [each for each in bench.of(Assessed) if each.done]  # type: ignore[attr-defined]
+    assert [each.request for each in found] == [check.id]  # type: ignore[attr-defined]
+    assert found[0].step == 1  # type: ignore[attr-defined]

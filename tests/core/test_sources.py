@@ -18,8 +18,8 @@ from core.messages import (
     Explanation,
     Failed,
     OpenCheckpoint,
-    PicturePage,
     OwnPicture,
+    PicturePage,
     References,
     Setup,
 )
@@ -156,7 +156,9 @@ def test_a_network_that_is_dropped_while_it_predicts_leaves_nothing(
     made.engine.submit(again := BrowsePictures(source="first.pt"))
     made.ticks(lambda: bool(made.of(PicturePage) or made.of(Failed)))
     pages = [page for page in made.of(PicturePage) if isinstance(page, PicturePage)]
-    assert all(page.request == again.id and page.judged == 0 and (page.predicted == -1).all() for page in pages)
+    assert all(
+        page.request == again.id and page.judged == 0 and (page.predicted == -1).all() for page in pages
+    )
 
 
 # ---- what a network gets ------------------------------------------------------------------------

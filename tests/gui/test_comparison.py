@@ -551,6 +551,42 @@ def test_a_toggle_while_paused_is_followed(desk: Desk) -> None:
     assert len(desk.asked) == asked + 1
 
 
+def test_branch_strengths_are_followed_too(desk: Desk) -> None:
+    desk.controls.method.choose("integrated_gradients")
+    desk.answer()
+    asked = len(desk.asked)
+    desk.panel.hide()
+    desk.panel.mark_strengths(1, None, (0.5,) * 8)
+    desk.panel.refresh_now()
+    assert desk.states() == ["branches changed since"] * 2
+    desk.panel.show()
+    assert len(desk.asked) == asked + 1
+    desk.answer()
+    assert desk.states() == [""] * 2
+    assert len(desk.asked) == asked + 1
+
+
+def test_a_resumed_runs_maps_are_of_the_strengths_that_came_with_them(desk: Desk) -> None:
+    desk.panel.start_run(replace(desk.started, begins_at=0, done=70))
+    asked = len(desk.asked)
+    desk.answer(strengths=desk.cut_all())  # its settings say how it began
+    assert desk.states() == [""] * 2
+    assert len(desk.asked) == asked
+    desk.panel.mark_strengths(0, desk.strengths[0])
+    assert len(desk.asked) == asked + 1
+
+
+def test_a_folder_split_by_another_seed_has_other_pictures(desk: Desk) -> None:
+    for dataset, stays in (("fashion-mnist", True), ("/my/folder", False)):
+        settings = replace(desk.started.settings, dataset=dataset)
+        desk.panel.start_run(replace(desk.started, settings=settings))
+        desk.panel.on_page(page(desk.browsed[-1], 2))
+        desk.panel.gallery.setCurrentIndex(desk.panel.gallery.pictures.index(0))
+        asked = len(desk.asked)
+        desk.panel.start_run(replace(desk.started, settings=replace(settings, seed=5)))
+        assert (len(desk.asked) > asked) is stays
+
+
 def test_a_hidden_panel_follows_when_it_is_seen(desk: Desk) -> None:
     desk.answer()
     asked = len(desk.asked)

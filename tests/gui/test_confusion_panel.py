@@ -365,6 +365,8 @@ def test_the_matrix_exports_and_copies_itself_whole(panel: ConfusionPanel, tmp_p
     assert "Coat\t5\t0\t5\t10\t0.5" in QApplication.clipboard().text()
     large = shown(panel, judged(np.ones((1, 100, 100), np.int64))).matrices[0]
     assert large.drawing_size().width() > 100 * 20
+    many = shown(panel, judged(np.eye(1000, dtype=np.int64)[None])).matrices[0]
+    assert max(many.drawing_size().toTuple()) < 5000  # its picture must fit into memory
 
 
 def test_all_of_it_is_reached_by_tab_and_named(panel: ConfusionPanel) -> None:

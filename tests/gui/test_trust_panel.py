@@ -134,6 +134,18 @@ def test_the_question_may_come_after_its_answer(panel: TrustPanel) -> None:
     assert not panel.empty.isVisible()
 
 
+def test_a_deeper_lanes_filmstrip_does_not_shift_whose_map_is_asked_about(panel: TrustPanel) -> None:
+    question = Explain(7, "grad_cam", arrangement="filmstrip")
+    maps = [
+        answer(name, "grad_cam", (("block", block),), block=block)
+        for name, blocks in (("A", 16), ("B", 8)) for block in range(-1, blocks)
+    ]  # fmt: skip
+    panel.set_question(question)
+    panel.on_explanation(explanation(question.id, *maps, frames=9))
+    networks = {(each.name, each.network) for each in panel.record.maps()}
+    assert networks == {("A", 0), ("B", 1)}
+
+
 def test_every_check_says_its_price_before_it_is_run(panel: TrustPanel) -> None:
     shown(panel)
     map_passes = passes("saliency", (), Size(28, 8))
