@@ -7,6 +7,7 @@ matplotlib.pyplot.
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,7 @@ from core.attribution_question import (
     Pieces,
     Question,
     refuse_if_too_large,
+    threads_for_one,
 )
 from core.methods import METHODS, STEM, Parameters, Size, Value, values
 from core.network import ResidualNetwork
@@ -108,8 +110,9 @@ def _unfit(network: ResidualNetwork, method: str, given: Mapping[str, Value]) ->
 def probabilities(network: ResidualNetwork, picture: Tensor) -> NDArray[np.float64]:
     """Return the probability of every class, in eval mode, for a normalised picture (3, H, W)."""
     subject = as_snapshot(network)
-    with torch.no_grad():
-        logits = subject(_batch_of_one(subject, picture))[0]
+    question = Question(subject, _batch_of_one(subject, picture), 0, {})
+    with torch.no_grad(), threads_for_one(question):
+        logits = subject(question.picture)[0]
     result: NDArray[np.float64] = logits.cpu().double().softmax(0).numpy()
     result.flags.writeable = False
     return result
@@ -119,7 +122,7 @@ def attribute(
     network: ResidualNetwork, picture: Tensor, method: str, target: int, parameters: Parameters = ()
 ) -> Result:
     """Explain one class of one normalised picture (3, H, W); a network in training is left alone."""
-    *_, result = attribute_in_pieces(network, picture, method, target, parameters)
+    *_, result = _results(_question(network, picture, method, target, parameters, patient=True), method)
     return result
 
 
@@ -131,13 +134,20 @@ def attribute_in_pieces(
     Bad input is refused at once, with MethodError or AttributionError. The snapshot, if one is given,
     must stay as it is until the end.
     """
+    return _results(_question(network, picture, method, target, parameters), method)
+
+
+def _question(
+    network: ResidualNetwork, picture: Tensor, method: str, target: int, parameters: Parameters, *,
+    patient: bool = False,
+) -> Question:  # fmt: skip
     subject = as_snapshot(network)
     _check(subject, picture, target)
     chosen = values(method, parameters, Size(min(picture.shape[1:]), subject.settings.block_count))
     _check_method(subject, method, chosen)
-    question = Question(subject, _batch_of_one(subject, picture), target, chosen)
+    question = Question(subject, _batch_of_one(subject, picture), target, chosen, patient)
     refuse_if_too_large(question, WEIGHTS.get(str(chosen.get("of", method)), 1))
-    return _results(question, method)
+    return question
 
 
 def _check(network: Snapshot, picture: Tensor, target: int) -> None:
@@ -176,7 +186,8 @@ def _results(question: Question, method: str) -> Iterator[Result]:
     seconds = 0.0
     while not done:
         began = time.perf_counter()
-        piece = next(pieces)
+        with threads_for_one(question) if METHODS[method].one_pass else nullcontext():
+            piece = next(pieces)
         done = piece.done
         attribution: NDArray[np.float32] = piece.map.detach().cpu().numpy().copy()
         attribution.flags.writeable = False

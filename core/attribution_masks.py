@@ -11,7 +11,7 @@ from core.attribution_local import Wholes, scores_without_windows
 from core.attribution_question import Piece, Pieces, Question, completeness, piece_size, runs, spread
 
 _WITHOUT_GRADIENTS = 2  # so many times the pictures of a piece that goes back as well …
-_IN_PATCHES = 3  # … and so many where most layers see patches only
+_IN_PATCHES = 2  # … and so many where most layers see patches only
 
 
 def occlusion(question: Question) -> Pieces:

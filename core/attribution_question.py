@@ -1,6 +1,7 @@
 """One question about one picture, and how the work on it is cut into pieces that fit."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -13,12 +14,16 @@ from core.notices import SkipscopeError
 from core.settings import NetworkSettings
 from core.snapshot import Snapshot
 
-# A forward and backward pass of one core takes 35 to 75 ms for so many multiply-adds …
-_CPU_BUDGET, _MOST_ON_CPU = 450_000_000, 32
+# A forward and backward pass takes 70 to 90 ms for so many multiply-adds a thread; smaller pieces waste
+# what a pass costs whatever its size (20 ms with two threads, 8 with one) …
+_CPU_BUDGET, _MOST_ON_CPU = 1_700_000_000, 64
+# … so that a single small picture's pass is quicker on one thread …
+_ONE_THREAD = 600_000_000
 # … and 60 ms of an accelerator that does 5 · 10¹² operations a second.
 _ACCELERATOR_BUDGET, _MOST_ON_ACCELERATOR = 50_000_000_000, 256
 # Bytes of one picture's pass forward and back for every number that a block puts out; measured: 20 to 24.
 _BYTES_PER_NUMBER = 28
+_PATIENCE = 8
 _SHARE_OF_FREE = 0.5
 _ALWAYS_THERE = 50_000_000  # bytes; for less nobody is asked how much is free
 
@@ -35,6 +40,7 @@ class Question:
     picture: Tensor  # (1, 3, H, W)
     target: int
     values: Mapping[str, Value]  # every parameter of the method
+    patient: bool = False  # nothing waits for the pieces: they may be as large as is quickest
 
     def whole(self, name: str) -> int:
         """Return a parameter that is a whole number."""
@@ -70,7 +76,8 @@ WEIGHTS: Mapping[str, int] = {"guided_grad_cam": 2, "deep_lift": 4}
 def completeness(question: Question, total: float) -> float | None:
     """Return |Σa − Δf| / |Δf| for a sum of attributions; Δf is the change from the zero picture."""
     ends = torch.cat([question.picture, torch.zeros_like(question.picture)])
-    score, zero = question.scores(ends).cpu().double().tolist()
+    with threads_for_one(question):
+        score, zero = question.scores(ends).cpu().double().tolist()
     return relative_gap(total, score - zero)
 
 
@@ -109,17 +116,34 @@ def runs(count: int, size: int) -> Iterator[tuple[range, bool]]:
 def piece_size(question: Question, weight: int = 1) -> int:
     """Return how many pictures go forward and back at once, where each takes the memory of `weight`.
 
-    Fixed by sizes, so that maps repeat bit for bit; only where memory is short on an accelerator is
-    it less, and the last bits of a map may then differ. On a CPU pieces are so small that memory
+    Fixed by sizes and the thread count, so that maps repeat bit for bit; only where memory is short on an
+    accelerator is it less, and the last bits of a map may then differ. On a CPU pieces are so small that memory
     bounds nothing before a single picture does not fit.
     """
     height, width = question.picture.shape[2:]
     settings, device = question.network.settings, question.picture.device
     work = weight * _multiply_adds(settings, height, width)
     if device.type == "cpu":
-        return max(1, min(_CPU_BUDGET // work, _MOST_ON_CPU))
+        budget = _CPU_BUDGET * torch.get_num_threads() * (_PATIENCE if question.patient else 1)
+        return max(1, min(budget // work, _MOST_ON_CPU))
     fits = int(_free_bytes(device) * _SHARE_OF_FREE) // (weight * bytes_of_a_pass(settings, height, width))
     return max(1, min(_ACCELERATOR_BUDGET // work, _MOST_ON_ACCELERATOR, fits))
+
+
+@contextmanager
+def threads_for_one(question: Question) -> Iterator[None]:
+    """Work on one thread while a single picture is so small that a second one costs more than it gives."""
+    height, width = question.picture.shape[2:]
+    threads = torch.get_num_threads()
+    small = _multiply_adds(question.network.settings, height, width) <= _ONE_THREAD
+    if question.picture.device.type != "cpu" or threads == 1 or not small:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def refuse_if_too_large(question: Question, weight: int = 1) -> None:

@@ -115,12 +115,14 @@ class RunRecord:
             "begins_at": begins_at,
         }
         folder = _new_folder() if directory is None else directory
-        if any(os.path.lexists(folder / name) for name in (SETTINGS_FILE, JOURNAL_FILE, CHECKPOINTS)):
-            raise RecordError("{folder} holds a run already; name another folder", folder=folder)
+        is_ours = False
         try:
+            _claim(folder)
+            is_ours = True
             _fill(folder, json.dumps(content, indent=1).encode())
         except (OSError, sqlite3.Error) as error:
-            _undo(folder)
+            if is_ours:  # else it is somebody's run, or there is nothing
+                _undo(folder)
             reason = (isinstance(error, OSError) and error.strerror) or error
             raise RecordError(
                 "cannot make the run folder {folder}: {reason}", folder=folder, reason=reason
@@ -256,10 +258,19 @@ def _new_folder() -> Path:
     return runs_folder() / f"{stamp}-{secrets.token_hex(3)}"
 
 
+def _claim(folder: Path) -> None:
+    """Make the folder a run's, of two at once only one; raises RecordError where it holds a run already."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        if any(os.path.lexists(folder / name) for name in (SETTINGS_FILE, JOURNAL_FILE)):
+            raise FileExistsError
+        (folder / CHECKPOINTS).mkdir()
+    except FileExistsError:
+        raise RecordError("{folder} holds a run already; name another folder", folder=folder) from None
+
+
 def _fill(folder: Path, content: bytes) -> None:
     """Make the folder's contents, the settings last: a folder with settings is a whole one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CHECKPOINTS).mkdir()
     journal.create_journal(folder / JOURNAL_FILE, {"state": "created", **_ownership()}.items())
     write_atomically(folder / SETTINGS_FILE, content)
 

@@ -86,7 +86,7 @@ def _depth_rows() -> list[dict[str, Any]]:
         network = NetworkSettings(depth=depth, width=16)
         settings = RunSettings(lanes=(lane("A", network),), batch_size=32, threads=threads())
         ours, bare = InstrumentedStep(dataset, settings, CPU), plain_step(dataset, settings)
-        mine, theirs, spread = in_turns(ours, bare, turns)
+        mine, theirs, ratio, spread = in_turns(ours, bare, turns)
         made.append(
             _row(f"{depth} layers, width 16: a step with all probes (ms)", 1000 * mine, 1000 * theirs, goal,
                  ratio >= goal, spread, ratio)

@@ -402,11 +402,13 @@ def test_refreshed_snapshot_follows_weights_statistics_and_strengths() -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_pieces_end_in_the_whole_map(method: str) -> None:
-    network = snapshot(make_network(NetworkSettings(width=16)))
+    network = snapshot(make_network(NetworkSettings(width=32)))  # 16 pictures a piece on one thread
     parameters = (("samples", 3),) if method == "shapley_value_sampling" else ()
     results = list(attribute_in_pieces(network, make_picture(28), method, TARGET, parameters))
     whole = attribute(network, make_picture(28), method, TARGET, parameters)
-    assert np.array_equal(results[-1].attribution, whole.attribution)
+    assert_close(results[-1].attribution, torch.from_numpy(whole.attribution.copy()))  # in larger pieces
+    again = list(attribute_in_pieces(network, make_picture(28), method, TARGET, parameters))
+    assert np.array_equal(results[-1].attribution, again[-1].attribution)
     assert [result.done for result in results] == [False] * (len(results) - 1) + [True]
     if method != "smooth_grad":  # its 16 pictures of this size make one piece
         assert (len(results) == 1) == METHODS[method].one_pass
@@ -434,7 +436,7 @@ def test_a_map_does_not_depend_on_how_it_was_cut(method: str, monkeypatch: pytes
     "method", ["integrated_gradients", "gradient_shap", "shapley_value_sampling", "conductance"]
 )
 def test_the_first_piece_looks_like_the_whole(method: str) -> None:
-    network = make_network(NetworkSettings(width=16))
+    network = make_network(NetworkSettings(width=32))
     first, *_, whole = attribute_in_pieces(network, make_picture(28), method, TARGET)
     alike = np.corrcoef(first.attribution.ravel(), whole.attribution.ravel())[0, 1]
     assert alike > (0.3 if method == "shapley_value_sampling" else 0.8)
