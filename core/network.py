@@ -138,7 +138,9 @@ class ResidualNetwork(nn.Module):
     @property
     def blocks(self) -> list[ResidualBlock]:
         """All blocks, stem to head."""
-        return [module for module in self.modules() if isinstance(module, ResidualBlock)]
+        # Not by `modules()`, which walks through every layer: every slice asks for the strengths.
+        stages = (getattr(self, f"layer{stage}") for stage in range(1, len(self.settings.stages) + 1))
+        return [block for stage in stages for block in stage]
 
     @property
     def shortcuts(self) -> tuple[float, ...]:
