@@ -482,6 +482,9 @@ class Engine:
     def _set_strengths(self, command: SetStrengths) -> None:
         run = self._needed()
         self._check_lane(command.lane)
+        blocks = run.lanes[command.lane].blocks
+        if any(asked is not None and len(asked) != blocks for asked in (command.shortcuts, command.branches)):
+            raise SkipscopeError("this was asked of a run that has ended")  # another one began meanwhile
         shocks = self._answers.shocks if self._watches else None
         self._flush()
         run.save("toggle")

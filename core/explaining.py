@@ -46,7 +46,10 @@ def explanation(
     answers: list[Attributed] = []
     looks: NDArray[np.uint8] | None = None
     label: int | None = None
-    count = 1
+    plans = [comparison.frames(request, len(subject.network.blocks)) for subject in source.subjects]
+    total = sum(map(len, plans))
+    frames_each = max(map(len, plans))
+    wrong = _unsuitable_everywhere(source)
     key = picture_key(request.picture)
 
     def reply(done: bool, partial: Attributed | None = None) -> None:
@@ -55,16 +58,14 @@ def explanation(
             request=request.id, method=request.method, baseline=METHODS[request.method].baseline,
             step=source.step, picture=readonly(looks), label=label,
             class_names=source.subjects[0].class_names, networks=(*answers, *([partial] if partial else [])),
-            seconds=watch.seconds, transform=source.subjects[0].transform.words(), done=done, frames=count,
-            arrangement=request.arrangement, unsuitable=_unsuitable_everywhere(source),
+            seconds=watch.seconds, transform=source.subjects[0].transform.words(), done=done,
+            frames=frames_each, arrangement=request.arrangement, unsuitable=wrong,
         ))  # fmt: skip
 
-    for subject in source.subjects:
+    for subject, frames in zip(source.subjects, plans, strict=True):
         picture, seen, label = as_seen(request.picture, subject, run)
         looks = seen if looks is None else looks
         asked = _asked(request, subject, picture)
-        frames = comparison.frames(request, len(subject.network.blocks))
-        count = len(frames)
         networks = _Networks(subject)
         yield from watch.pause()
         for frame in frames:
@@ -75,7 +76,7 @@ def explanation(
                 yield from watch.pause()
                 if done:
                     answers.append(answer)
-            if not request.automatic and len(answers) < count * len(source.subjects):
+            if not request.automatic and len(answers) < total:
                 reply(False)
     reply(True)
 

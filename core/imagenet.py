@@ -165,6 +165,12 @@ def _fetch(
         if digest != published.sha256:
             raise CheckpointError("{title} arrived damaged and was thrown away", title=published.title)
         os.replace(draft, file)
+    except urllib.error.HTTPError as error:
+        raise CheckpointError(
+            "{title} cannot be downloaded: its server answers {reason}",
+            title=published.title,
+            reason=str(error),
+        ) from error
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
         raise CheckpointError(
             "{title} is not in {folder} and cannot be downloaded ({size} MB): no network ({reason})",

@@ -515,7 +515,7 @@ class Explanation:
     seconds: float  # of computing; training between the pieces does not count
     transform: str
     done: bool = True
-    frames: int = 1  # maps per network, once all are there
+    frames: int = 1  # maps per network, once all are there; of the deepest where a filmstrip's differ
     arrangement: Arrangement = "single"
     unsuitable: tuple[tuple[str, Notice], ...] = ()  # methods right for none of the networks, with the reason
 

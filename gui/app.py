@@ -19,6 +19,7 @@ from gui.display_check import check_display, has_display
 COLLECT_MS = 10_000
 SIGNAL_MS = 200
 RUN_FILES = ("settings.json", "journal.sqlite")
+DISPLAY_GONE = ("connection broke", "connection experienced a fatal error")  # in what X11 and Wayland say
 
 
 def run(options: argparse.Namespace) -> int:
@@ -37,6 +38,7 @@ def run(options: argparse.Namespace) -> int:
     set_up_logging()
     window = open_window(options)
     stop = keep_alive(window)
+    save_when_the_display_goes(window)
     window.show()
     code = int(application.exec())
     stop()
@@ -50,6 +52,29 @@ def leave_if_stuck(window: "MainWindow", code: int) -> None:
         sys.stderr.write("skipscope: the engine is stuck; what was committed is in the run's folder\n")
         sys.stderr.flush()
         os._exit(code)
+
+
+def save_when_the_display_goes(window: "MainWindow") -> None:
+    """Save and end in the place of Qt, which would call exit() among running threads, and abort."""
+    from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
+
+    from gui.bridge import EngineBridge
+    from gui.logs import log
+
+    def take(kind: QtMsgType, context: QMessageLogContext, text: str) -> None:
+        if not any(words in text for words in DISPLAY_GONE):
+            if before is not None:
+                before(kind, context, text)
+            return
+        log.info("Qt: %s", text)
+        bridge = window.findChild(EngineBridge)
+        saved = bridge is None or bridge.shutdown()
+        end = "the run is saved" if saved else "what was committed is in the run's folder"
+        sys.stderr.write(f"skipscope: the display is gone; {end}\n")
+        sys.stderr.flush()
+        os._exit(1)
+
+    before = qInstallMessageHandler(take)
 
 
 def make_application() -> "QApplication":
