@@ -59,6 +59,7 @@ class Answers:
         self._analyses: list[tuple[Analyse, Iterator[None]]] = []  # the first is under way
         self._judging: Iterator[None] | None = None
         self._evaluating: Iterator[None] | None = None
+        self._evaluation_asked: int | None = None  # the request that the figures under way answer
         self._next_evaluation = 0.0
         self._evaluation_cost = 0.0
         self._captum = threading.Event()
@@ -155,6 +156,9 @@ class Answers:
         run = self._needed()
         assert self._snapshots is not None
         self._evaluation_cost = 0.0
+        if request is None and self._evaluating is not None:
+            request = self._evaluation_asked  # newer figures answer what asked for older ones
+        self._evaluation_asked = request
         taken = self._snapshots.take("evaluate")
 
         def keep(results: list[HeldOut]) -> None:

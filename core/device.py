@@ -50,3 +50,11 @@ def _works(question: object) -> bool:
         return bool(question())
     except (RuntimeError, AssertionError, OSError):
         return False
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory is short; each backend has words of its own."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)

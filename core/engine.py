@@ -389,10 +389,15 @@ class Engine:
         run = self._run
         if run is None:
             return
-        self._flush()
+        try:
+            self._flush()
+            run.save("last")
+        except Exception as error:  # noqa: BLE001 - a lost device must not keep the record open, or the engine on
+            what = {"what": f"{type(error).__name__}: {error}"}
+            notice = Notice("the last steps of the run could not be saved: {what}", what)
+            self._publish(Failed(notice, None, traceback.format_exc()))
         if run.record is None:
             return
-        run.save("last")
         if state is None:
             state = "finished" if run.is_finished else "stopped"
             if not run.has_living_lane:
@@ -643,7 +648,7 @@ class Engine:
         if self._run is not None:
             self._run.abandon_step()
         text = "".join(traceback.format_exception(error))
-        if isinstance(error, torch.OutOfMemoryError):
+        if device.is_out_of_memory(error):
             notice = Notice("the device is out of memory; take a smaller batch or width and Apply")
         else:
             notice = Notice(

@@ -96,8 +96,16 @@ class Lane:
 
     def step(self, number: int, pictures: Tensor, labels: Tensor, learning_rate: float) -> None:
         """Train on one batch, (N, 3, H, W) and (N,), and keep the readings."""
+        try:
+            self._step(number, pictures, labels, learning_rate)
+        except BaseException:
+            self._sums = []
+            raise
+        finally:
+            self._outputs.clear()  # after a fault too: they hold the whole graph
+
+    def _step(self, number: int, pictures: Tensor, labels: Tensor, learning_rate: float) -> None:
         sampling = number % SAMPLE_EVERY == 1
-        self._outputs.clear()
         self._sums = [] if sampling else self._sums
         self._sampling = sampling
         logits = self.network(pictures)
@@ -111,7 +119,6 @@ class Lane:
         if self.device.type == "cpu" and not math.isfinite(row[0].item()):
             row[2:] = math.nan
             self.diverged_at = number
-            self._outputs.clear()
             return
         wanted = self._parameters + self._outputs
         # materialize_grads: a block with both strengths 0 cuts everything before it off
@@ -124,7 +131,6 @@ class Lane:
                 weight_decay=self._weight_decay, momentum=self._momentum_factor, lr=learning_rate,
                 dampening=0.0, nesterov=False, maximize=False, is_first_step=False,
             )  # fmt: skip
-        self._outputs.clear()
         if sampling:
             self._take_samples(number, learning_rate)
 

@@ -7,9 +7,11 @@ timer on this thread collects instead.
 import argparse
 import gc
 import importlib
+import logging
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +45,7 @@ def run(options: argparse.Namespace) -> int:
     code = int(application.exec())
     stop()
     leave_if_stuck(window, code)
+    _leave_if_busy(code)
     return code
 
 
@@ -50,6 +53,15 @@ def leave_if_stuck(window: "MainWindow", code: int) -> None:
     """End the process at once if the engine's thread did not: the journal is committed, torch is in a step."""
     if not window.engine_ended:
         sys.stderr.write("skipscope: the engine is stuck; what was committed is in the run's folder\n")
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _leave_if_busy(code: int) -> None:
+    """End the process at once while a thread imports a library: Python would end it within C++, which aborts."""
+    if threading.active_count() > 1:
+        logging.shutdown()
+        sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
 
@@ -130,7 +142,7 @@ def keep_alive(window: "MainWindow") -> "Callable[[], None]":
 
     def end(number: int, _frame: object) -> None:
         window.interrupted = number == signal.SIGINT
-        window.close()
+        QTimer.singleShot(0, window.close)  # not here: this may be in the middle of a paintEvent
 
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
 

@@ -3,7 +3,7 @@
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -42,3 +42,9 @@ def no_thread_left() -> Iterator[None]:
     yield
     left = [thread.name for thread in threading.enumerate() if thread.name in ("engine", "journal")]
     assert not left, f"threads left running: {left}; shut the engine down in the test"
+
+
+@pytest.fixture(params=[pytest.param(False, id="few"), pytest.param(True, id="all", marks=pytest.mark.gate)])
+def scale(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
+    """Choose a count: the smaller one in the normal suite, the whole one with `-m gate`."""
+    return lambda few, whole: whole if request.param else few

@@ -179,13 +179,17 @@ def test_links_pipes_and_files_are_skipped_and_a_pipe_within_a_run_blocks_nobody
 def test_a_killed_run_is_interrupted_and_a_living_one_running(make: Make, tmp_path: Path) -> None:
     record = make("run")
     record.set_state("running")
-    time.sleep(0.8)
+    ends = time.monotonic() + 20
+    while (
+        summarise(record.directory).state != "running" and time.monotonic() < ends
+    ):  # the writer's own thread
+        time.sleep(0.1)
     assert summarise(record.directory).state == "running"
     code = (
         "import os, sys, time; from pathlib import Path; from core.records import RunRecord;"
         "from core.settings import *;"
         "r = RunRecord.create(Path(sys.argv[1]), RunSettings(twins(NetworkSettings())));"
-        "r.set_state('running'); time.sleep(0.8); os.kill(os.getpid(), 9)"
+        "r.set_state('running'); time.sleep(3); os.kill(os.getpid(), 9)"
     )
     folder = tmp_path / "runs" / "killed"
     subprocess.run([sys.executable, "-c", code, str(folder)], cwd=ROOT, check=False)

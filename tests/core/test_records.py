@@ -425,17 +425,22 @@ def acknowledged(lines: list[str]) -> int:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked children")
 def test_25_kills_lose_no_acknowledged_row_and_leave_no_unreadable_checkpoint(own_data_folder: Path) -> None:
-    random = np.random.default_rng(4)
+    kill_writers(25, seed=4)
+
+
+def kill_writers(times: int, seed: int) -> None:
+    """Kill so many writers at random moments and look at what each left; then sweep."""
+    random = np.random.default_rng(seed)
     runs = runs_folder()
     process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(VICTIM), "25", str(runs)],
+        [sys.executable, "-c", textwrap.dedent(VICTIM), str(times), str(runs)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
     )  # fmt: skip
     assert process.stdin
     assert process.stdout
     begin = time.monotonic()
     checkpoints = drafts = 0
-    for number in range(25):
+    for number in range(times):
         process.stdin.write("\n")
         process.stdin.flush()
         lines = [process.stdout.readline()]
@@ -459,8 +464,8 @@ def test_25_kills_lose_no_acknowledged_row_and_leave_no_unreadable_checkpoint(ow
         drafts += len(list(folder.glob("**/.*.part")))
     process.communicate()
     assert process.returncode == 0
-    assert checkpoints > 25
-    assert time.monotonic() - begin < 15
+    assert checkpoints > times
+    assert time.monotonic() - begin < 0.6 * times
 
     record = RunRecord.create(None, SETTINGS)
     assert record.close()
