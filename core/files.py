@@ -9,7 +9,8 @@ from pathlib import Path
 def write_atomically(path: Path, data: bytes) -> str:
     """Write `data` to `path` by way of a file beside it; return its sha256.
 
-    Raises OSError; the old file is then still there and nothing else is left behind.
+    Raises OSError; the old file is then still there and nothing else is left behind, unless only the folder
+    could not be synced: then the new file is there already.
     """
     draft = path.with_name(f".{secrets.token_hex(8)}.part")
     try:

@@ -26,6 +26,8 @@ CheckpointKind: TypeAlias = Literal["start", "toggle", "regular", "last"]
 Rows: TypeAlias = list[Row]
 
 COMMIT_SECONDS = 0.5
+LAST_TRIES = 3  # to write what is left when a run is closed …
+LAST_PAUSE = 0.2  # … seconds between them
 OUTAGE_SECONDS = 60  # errors less than this apart are one outage, said once
 MOST_WAITING_ROWS = 100_000  # of steps: about 100 MB for the deepest network
 MOST_WAITING_BYTES = 512_000_000  # of checkpoints
@@ -125,8 +127,7 @@ class JournalThread:
         """Write what is left and end; whether all of it was written in time."""
         self._queue.put(None)
         self._thread.join(timeout)
-        unwritten = self._rows or self._step_rows or self._waiting
-        return not (self._thread.is_alive() or unwritten or self._has_lost)
+        return not (self._thread.is_alive() or self._has_unwritten or self._has_lost)
 
     @property
     def is_alive(self) -> bool:
@@ -139,10 +140,23 @@ class JournalThread:
         while not self._is_closing:
             self._take()
             self._is_failing = not self._try(self._save)
-        while self._waiting and not self._is_failing:
-            self._is_failing = not self._try(self._save)
-        self._try(lambda: self._journal.write([journal.CLOSED]))
+        while self._has_unwritten and self._finish(self._save):
+            pass
+        self._finish(lambda: self._journal.write([journal.CLOSED]))
         self._journal.close()
+
+    @property
+    def _has_unwritten(self) -> bool:
+        return bool(self._rows or self._step_rows or self._waiting)
+
+    def _finish(self, work: Callable[[], None]) -> bool:
+        """Do what no later batch will do, a few times if need be."""
+        for tries in range(LAST_TRIES):
+            if tries:
+                time.sleep(LAST_PAUSE)
+            if self._try(work):
+                return True
+        return False
 
     def _try(self, work: Callable[[], None]) -> bool:
         try:
@@ -218,14 +232,12 @@ class JournalThread:
             # A number of its own: were a file replaced, a kill before the commit would leave a wrong sum.
             self._serial += 1
             path = self._checkpoints / f"{checkpoint.step:08d}-{number}-{self._serial:06d}.safetensors"
-            row = (
-                checkpoint.step,
-                name,
-                self._kind(checkpoint),
-                path.name,
-                write_atomically(path, data),
-                len(data),
-            )
+            try:
+                digest = write_atomically(path, data)
+            except OSError:
+                self._leavings.append(path)  # it may be there, and would be named by no row
+                raise
+            row = (checkpoint.step, name, self._kind(checkpoint), path.name, digest, len(data))
             waiting.paths.append(path)
             waiting.rows.append((journal.CHECKPOINT, row))
         if len(waiting.rows) == len(checkpoint.files):

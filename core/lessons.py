@@ -181,10 +181,14 @@ def load_lesson(name: str, seed: int | None = None) -> Lesson:
     else:
         raise LessonError("there is no lesson {name}; lessons: {known}", name=name, known=", ".join(ORDER))
     try:
+        if not path.is_file():  # a named pipe would be waited for
+            raise LessonError("{file} is not a file", file=path.name)
         if path.stat().st_size > LARGEST:
             raise LessonError("{file} is too large for a lesson", file=path.name)
         values = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except LessonError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
         raise LessonError("{file} is not a lesson: {reason}", file=path.name, reason=error) from None
     return _read(path.stem, values, seed)
 

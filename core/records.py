@@ -277,8 +277,8 @@ def _fill(folder: Path, content: bytes) -> None:
 
 def _undo(folder: Path) -> None:
     with contextlib.suppress(OSError):
-        for path in folder.glob(f"{JOURNAL_FILE}*"):
-            path.unlink()
+        for path in (*folder.glob(f"{JOURNAL_FILE}*"), folder / SETTINGS_FILE):
+            path.unlink(missing_ok=True)
         (folder / CHECKPOINTS).rmdir()
         folder.rmdir()  # leaves a folder that had other things in it
 

@@ -77,7 +77,7 @@ def setup_from_text(text: str) -> RunSettings:
 def read_setup(path: Path) -> RunSettings | None:
     """Read a set-up from a file; None when it is a lesson's, or no text at all. Raises SkipscopeError."""
     try:
-        if path.stat().st_size > MOST_CHARACTERS:
+        if not path.is_file() or path.stat().st_size > MOST_CHARACTERS:
             return None
         text = path.read_text("utf-8")
         values = tomllib.loads(text)

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 from PIL import Image
@@ -27,7 +27,6 @@ from core.messages import (
     Branch,
     BrowsePictures,
     Cancel,
-    CheckpointOpened,
     Command,
     Download,
     EngineState,
@@ -404,6 +403,3 @@ class Walk:
             )
             for checkpoint in stored.checkpoints:
                 assert stored.open_checkpoint(checkpoint.step, checkpoint.lane)
-
-
-_ = Any, CheckpointOpened

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from core.messages import Resume, RunStarted, SetStrengths, Setup, StepOnce, TrainingSlice
+from core.messages import Resume, RunStarted, SetStrengths, Setup, StepOnce
 from core.records import RunRecord, read_run
-from tests.core.by_hand import NETWORK, Bench, run_settings, use_tiny_dataset
+from tests.core.by_hand import Bench, run_settings, use_tiny_dataset
 from tests.core.test_records import kill_writers
 from tests.core.test_reopening import kill_and_reopen
 
@@ -48,7 +48,6 @@ def test_60_kills_of_a_run_gone_on_with_lose_and_double_no_step(
 # ---- the engine itself --------------------------------------------------------------------
 
 EVERY = 5  # steps between two toggles
-LONGEST = 400  # steps of the run it must be like
 
 
 def toggle(step: int) -> SetStrengths | None:
@@ -153,6 +152,3 @@ def go_on(folder: Path, whole: Bench) -> None:
             assert bench.losses(lane) == expected[done : done + 4]
     finally:
         bench.engine.close()
-
-
-_ = NETWORK, TrainingSlice, LONGEST
