@@ -15,3 +15,14 @@ def sampled(cases: Sequence[tuple[Any, ...]], every: int) -> list[Any]:
         for case, name in zip(cases, names, strict=True)
     ]
     return few + whole
+
+
+def batches(few: int, whole: int, size: int) -> list[Any]:
+    """Parameters (first, count): `few` repetitions for the normal suite, all of them in batches for the gate."""
+    return [
+        pytest.param(0, few, id="few"),
+        *(
+            pytest.param(first, min(size, whole - first), id=f"from-{first}", marks=pytest.mark.gate)
+            for first in range(0, whole, size)
+        ),
+    ]

@@ -75,12 +75,15 @@ class Program:
                 start_new_session=True,
             )  # fmt: skip
 
-    def wait_for(self, word: str) -> None:
-        """Wait until it has printed a line."""
+    def wait_for(self, word: str) -> float:
+        """Wait until it has printed a line; returns the last figure it printed before ("longest 0.05")."""
         assert self.process.stdout
+        figure = 0.0
         for line in self.process.stdout:
             if line.strip() == word:
-                return
+                return figure
+            if line.startswith("longest "):
+                figure = float(line.split()[1])
         raise AssertionError(f"it ended before {word!r}: {self.errors.read_text()}")
 
     def end(self, seconds: float) -> Ended:

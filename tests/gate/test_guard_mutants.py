@@ -1,17 +1,20 @@
 """Guard rails taken out one at a time in a copy of the program: a named test must fail each time."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-pytestmark = [pytest.mark.gate, pytest.mark.timeout(170)]
+pytestmark = [pytest.mark.gate, pytest.mark.timeout(500)]
 
 
 @dataclass(frozen=True)
@@ -104,17 +107,7 @@ class Copy:
         (folder / "assets").symlink_to(ROOT / "assets")
 
     def run(self, *tests: str) -> subprocess.CompletedProcess[str]:
-        words = [
-            "-m",
-            "gate or not gate",
-            "-x",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "no:randomly",
-            "--no-header",
-        ]
+        words = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--no-header"]
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
         return subprocess.run(
             [sys.executable, "-B", "-m", "pytest", *words, *tests], cwd=self.folder, env=environment,
@@ -123,35 +116,51 @@ class Copy:
 
 
 class Results:
-    """What the named tests say of the program as it is, asked once."""
+    """What the named tests say of the program as it is and of each mutant, two programs at a time."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
         self._folder = folder
+        self._pool = ThreadPoolExecutor(2)
+        tests = sorted({mutant.test for mutant in MUTANTS.values()})
+        self.unchanged = self._pool.submit(lambda: Copy(folder / "unchanged").run(*tests))
+        self.changed = {name: self._pool.submit(self._run, name) for name in names}
 
-    @cached_property
-    def unchanged(self) -> subprocess.CompletedProcess[str]:
-        return Copy(self._folder / "unchanged").run(*sorted({mutant.test for mutant in MUTANTS.values()}))
+    def _run(self, name: str) -> subprocess.CompletedProcess[str]:
+        mutant = MUTANTS[name]
+        copy = Copy(self._folder / re.sub(r"\W+", "-", name))
+        path = copy.folder / mutant.file
+        source = path.read_text("utf-8")
+        assert mutant.line in source, f"{mutant.file} no longer says {mutant.line!r}"
+        path.write_text(source.replace(mutant.line, mutant.instead, 1), "utf-8")
+        done = copy.run(mutant.test)
+        shutil.rmtree(copy.folder)
+        return done
+
+    def close(self) -> None:
+        """Start nothing more."""
+        self._pool.shutdown(cancel_futures=True)
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    return Results(tmp_path_factory.mktemp("program"))
+def results(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Results]:
+    wanted = {item.callspec.params["mutant"] for item in request.session.items if _is_mutant(item)}
+    made = Results(tmp_path_factory.mktemp("program"), sorted(wanted))
+    yield made
+    made.close()
+
+
+def _is_mutant(item: pytest.Item) -> TypeGuard[pytest.Function]:
+    return isinstance(item, pytest.Function) and "mutant" in getattr(item, "fixturenames", ())
 
 
 def test_the_named_tests_pass_while_nothing_is_taken_out(results: Results) -> None:
-    done = results.unchanged
+    done = results.unchanged.result()
     assert done.returncode == 0, done.stdout[-3000:]
 
 
-@pytest.mark.parametrize("name", MUTANTS)
-def test_without_a_guard_rail_a_named_test_fails(name: str, tmp_path: Path) -> None:
-    mutant = MUTANTS[name]
-    copy = Copy(tmp_path / "program")
-    path = copy.folder / mutant.file
-    source = path.read_text("utf-8")
-    assert source.count(mutant.line) >= 1, f"{mutant.file} no longer says {mutant.line!r}"
-    path.write_text(source.replace(mutant.line, mutant.instead, 1), "utf-8")
-    done = copy.run(mutant.test)
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_without_a_guard_rail_a_named_test_fails(mutant: str, results: Results) -> None:
+    done = results.changed[mutant].result()
     assert done.returncode == 1, (
         f"without this guard rail every test passes:\n{done.stdout[-2000:]}{done.stderr[-500:]}"
     )

@@ -1,13 +1,13 @@
 """Random commands in random order: the engine answers each, forgets none and stays consistent."""
 
 import random
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from core.messages import Evaluate, Evaluation, SetStrengths, Setup
 from tests.core.by_hand import Bench, run_settings, use_tiny_dataset
+from tests.gate.cases import batches
 from tests.gate.random_walk import Material, Walk, make_material
 
 WALKS, COMMANDS, BATCH = 200, 30, 25
@@ -21,11 +21,11 @@ def material(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Material:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("batch", range(WALKS // BATCH))
+@pytest.mark.parametrize(("first", "count"), batches(3, WALKS, BATCH))
 def test_thirty_random_commands_leave_engine_and_model_in_agreement(
-    batch: int, scale: Callable[[int, int], int], material: Material, tmp_path: Path
+    first: int, count: int, material: Material, tmp_path: Path
 ) -> None:
-    for number in range(batch * BATCH, batch * BATCH + scale(1, BATCH)):
+    for number in range(first, first + count):
         place = tmp_path / f"walk{number}"
         place.mkdir()
         walk = Walk(random.Random(number), material, place)
