@@ -112,19 +112,21 @@ class LiveRun:
             self._batch = self.batches.batch(number)
         lane = self.lanes[self._lane_turn]
         if lane.diverged_at is None:
-            rate = scheduled(lane.learning_rate, self.settings.schedule, number, self.planned)
-            lane.step(number, *self._batch, rate)
+            lane.prepare(number, *self._batch)
         self._lane_turn = (self._lane_turn + 1) % len(self.lanes)
         if self._lane_turn == 0:
+            for each in self.lanes:  # all or none: what fails before leaves every lane as it was
+                each.take(scheduled(each.learning_rate, self.settings.schedule, number, self.planned))
             self.step = number
             self._batch = None
 
     def abandon_step(self) -> None:
-        """Give up a step that not every lane has done; the readings of those that have are dropped."""
+        """Give up a step that not every lane has prepared; every lane is as before it."""
         self._lane_turn, self._batch = 0, None
         self.abandoned += 1
         for lane in self.lanes:
             lane.keep_readings(self.unpublished_steps)
+            lane.give_up(self.step + 1)
 
     def release(self) -> None:
         """Let go of the networks: they must not wait for a garbage collection."""

@@ -52,6 +52,14 @@ class Lane:
         self.network.to(device, memory_format=self.network.memory_format)  # type: ignore[call-overload]
         self.network.train()
         self.momentum = {name: torch.zeros_like(p) for name, p in self.network.named_parameters()}
+        buffers = list(self.network.buffers())
+        # batch statistics, and how many batches they are of: (floats, counters), live and as before the step
+        self._statistics = tuple(
+            [b for b in buffers if b.is_floating_point() is kind] for kind in (True, False)
+        )
+        self._kept = tuple([each.clone() for each in part] for part in self._statistics)
+        self._gradients: list[Tensor] | None = None  # of a step that is prepared and not taken
+        self._number = 0  # of that step
         self._blocks = self.network.blocks
         self._outputs: list[Tensor] = []
         self._sums: list[list[Tensor]] = []
@@ -96,17 +104,58 @@ class Lane:
 
     def step(self, number: int, pictures: Tensor, labels: Tensor, learning_rate: float) -> None:
         """Train on one batch, (N, 3, H, W) and (N,), and keep the readings."""
+        self.prepare(number, pictures, labels)
+        self.take(learning_rate)
+
+    def prepare(self, number: int, pictures: Tensor, labels: Tensor) -> None:
+        """Compute loss, gradients and readings of a step; weights and momentum stay as they are until `take`."""
+        self._remember()
+        self._number = number
         try:
-            self._step(number, pictures, labels, learning_rate)
+            self._gradients = self._compute(number, pictures, labels)
         except BaseException:
             self._sums = []
             raise
         finally:
             self._outputs.clear()  # after a fault too: they hold the whole graph
 
-    def _step(self, number: int, pictures: Tensor, labels: Tensor, learning_rate: float) -> None:
+    def take(self, learning_rate: float) -> None:
+        """Move the weights along the gradients that `prepare` found; nothing if the loss was not finite."""
+        gradients, self._gradients = self._gradients, None
+        if gradients is None:
+            return
+        with torch.no_grad():
+            torch._fused_sgd_(
+                self._parameters, gradients, self._buffers,
+                weight_decay=self._weight_decay, momentum=self._momentum_factor, lr=learning_rate,
+                dampening=0.0, nesterov=False, maximize=False, is_first_step=False,
+            )  # fmt: skip
+        if self._sums:
+            self._take_samples(self._number, learning_rate)
+
+    @torch.no_grad()
+    def give_up(self, number: int) -> None:
+        """Be as before `prepare` of this step, if that was begun and not taken."""
+        self._gradients, self._sums = None, []
+        if self._number != number:
+            return
+        self._number = 0
+        for kept, live in zip(self._kept, self._statistics, strict=True):
+            if live:
+                torch._foreach_copy_(live, kept)
+        if self.diverged_at == number:
+            self.diverged_at = None
+
+    @torch.no_grad()
+    def _remember(self) -> None:
+        """Keep the batch statistics, which the forward pass moves."""
+        for kept, live in zip(self._kept, self._statistics, strict=True):
+            if live:
+                torch._foreach_copy_(kept, live)
+
+    def _compute(self, number: int, pictures: Tensor, labels: Tensor) -> list[Tensor] | None:
         sampling = number % SAMPLE_EVERY == 1
-        self._sums = [] if sampling else self._sums
+        self._sums = []
         self._sampling = sampling
         logits = self.network(pictures)
         loss = F.cross_entropy(logits, labels)
@@ -119,20 +168,14 @@ class Lane:
         if self.device.type == "cpu" and not math.isfinite(row[0].item()):
             row[2:] = math.nan
             self.diverged_at = number
-            return
+            self._sums = []
+            return None
         wanted = self._parameters + self._outputs
         # materialize_grads: a block with both strengths 0 cuts everything before it off
         gradients = list(torch.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True))
         count = len(self._parameters)
         self._read_norms(row, gradients[:count], gradients[count:])
-        with torch.no_grad():
-            torch._fused_sgd_(
-                self._parameters, gradients[:count], self._buffers,
-                weight_decay=self._weight_decay, momentum=self._momentum_factor, lr=learning_rate,
-                dampening=0.0, nesterov=False, maximize=False, is_first_step=False,
-            )  # fmt: skip
-        if sampling:
-            self._take_samples(number, learning_rate)
+        return gradients[:count]
 
     def take_readings(self) -> Readings:
         """Copy the readings since the last call off the device; empties the store."""

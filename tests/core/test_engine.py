@@ -284,7 +284,7 @@ def test_an_engine_fault_pauses_the_run_and_is_said(monkeypatch: pytest.MonkeyPa
     while bench.engine.run is None and time.monotonic() < deadline:
         time.sleep(0.01)
     assert bench.engine.run is not None
-    monkeypatch.setattr(bench.engine.run.lanes[1], "step", broken)  # the first lane is a step ahead then
+    monkeypatch.setattr(bench.engine.run.lanes[1], "prepare", broken)  # after the first lane has
     bench.engine.submit(Play())
     while not bench.of(Failed) and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -179,10 +179,10 @@ class Walk:
         victim = self.chance.choice(run.lanes)
 
         def broken(*_: object) -> None:
-            del victim.step  # type: ignore[attr-defined]
+            del victim.prepare  # type: ignore[attr-defined]
             raise RuntimeError("injected")
 
-        victim.step = broken  # type: ignore[method-assign]
+        victim.prepare = broken  # type: ignore[method-assign]
 
     def _command(self) -> Command:
         chance = self.chance

@@ -68,12 +68,12 @@ def put(tensor: Tensor, value: float) -> Tensor:
 
 def inject(site: str, value: float, victim: Lane) -> None:
     """Put a number into the lane just before its step AT, or have it arise within that step."""
-    step = victim.step
+    prepare = victim.prepare
     block = victim.network.blocks[BLOCK]
 
-    def poisoned(number: int, pictures: Tensor, labels: Tensor, learning_rate: float) -> None:
+    def poisoned(number: int, pictures: Tensor, labels: Tensor) -> None:
         if number != AT:
-            step(number, pictures, labels, learning_rate)
+            prepare(number, pictures, labels)
             return
         match site:
             case "picture":
@@ -88,9 +88,9 @@ def inject(site: str, value: float, victim: Lane) -> None:
                 name = next(n for n, p in victim.network.named_parameters() if p is block.conv1.weight)
                 put(victim.momentum[name], value)
         with within(site, value, block):
-            step(number, pictures, labels, learning_rate)
+            prepare(number, pictures, labels)
 
-    victim.step = poisoned  # type: ignore[method-assign]
+    victim.prepare = poisoned  # type: ignore[method-assign]
 
 
 @contextmanager
