@@ -36,6 +36,7 @@ class Patient:
     network: ResidualNetwork
     momentum: dict[str, Tensor]
     learning_rate: float
+    next_step: int  # the step that comes after the copy; training goes on before the copy is looked at
 
 
 def patients(run: LiveRun, source: Source | None, request: Analyse) -> list[Patient]:
@@ -51,7 +52,8 @@ def patients(run: LiveRun, source: Source | None, request: Analyse) -> list[Pati
                 "{name} does not take the pictures of this run; choose its data set and picture size first",
                 name=subject.name,
             )  # fmt: skip
-    return [Patient(each.name, None, snapshot(each.network), {}, 0.0) for each in source.subjects]
+    following = run.step + 1
+    return [Patient(each.name, None, snapshot(each.network), {}, 0.0, following) for each in source.subjects]
 
 
 def analysis(
@@ -82,7 +84,7 @@ def _lanes(run: LiveRun, request: Analyse) -> list[Patient]:
         network = training_copy(lane.network) if training else snapshot(lane.network)
         momentum = {name: buffer.clone() for name, buffer in lane.momentum.items()} if training else {}
         rate = scheduled(lane.learning_rate, run.settings.schedule, run.step + 1, run.planned)
-        found.append(Patient(lane.name, number, network, momentum, rate))
+        found.append(Patient(lane.name, number, network, momentum, rate, run.step + 1))
     if not found:
         raise SkipscopeError("there is no lane to look at that has not diverged")
     return found
@@ -98,11 +100,11 @@ def _findings(run: LiveRun, patient: Patient, instrument: Instrument) -> Finding
 
     match instrument:
         case "split":
-            yield split(network, *batches.batch(run.step + 1)), 1.0
+            yield split(network, *batches.batch(patient.next_step)), 1.0
         case "slow_motion":
-            pictures, truth = batches.batch(run.step + 1)
+            pictures, truth = batches.batch(patient.next_step)
             yield slow_motion(
-                network, patient.momentum, pictures, truth, step=run.step + 1,
+                network, patient.momentum, pictures, truth, step=patient.next_step,
                 learning_rate=patient.learning_rate, momentum_factor=run.settings.momentum,
                 weight_decay=run.settings.weight_decay,
             ), 1.0  # fmt: skip
@@ -112,16 +114,15 @@ def _findings(run: LiveRun, patient: Patient, instrument: Instrument) -> Finding
             yield from surplus_in_pieces(network, held_out, labels, seed=run.settings.seed)
         case "paths":
             yield from path_shares_in_pieces(
-                network, *_next_pictures(run, PATH_PICTURES), seed=run.settings.seed
+                network, *_next_pictures(run, patient.next_step, PATH_PICTURES), seed=run.settings.seed
             )
 
 
-def _next_pictures(run: LiveRun, count: int) -> tuple[Tensor, Tensor]:
-    """Return the pictures that training comes to next."""
+def _next_pictures(run: LiveRun, step: int, count: int) -> tuple[Tensor, Tensor]:
+    """Return the pictures that training comes to from a step on."""
     parts: list[tuple[Tensor, Tensor]] = []
-    step = run.step
     while sum(len(labels) for _, labels in parts) < count:
-        step += 1
         parts.append(run.batches.batch(step))
+        step += 1
     pictures, labels = (torch.cat(column)[:count] for column in zip(*parts, strict=True))
     return pictures, labels
