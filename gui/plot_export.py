@@ -1,16 +1,19 @@
 """Writes what a plot or a drawing shows to a file: SVG, PNG or CSV, by the ending of its name."""
 
+import csv
+import io
 from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from PySide6.QtCore import QCoreApplication, QRect, QRectF, QSize, Qt
+from PySide6.QtCore import QBuffer, QCoreApplication, QIODevice, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QTextDocument
 from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from core.history import Cell, write_csv
+from core.files import write_atomically
+from core.history import Cell
 from gui.plot_canvas import PlotCanvas
 from gui.theme import Theme
 
@@ -67,11 +70,11 @@ def export(canvas: PlotCanvas | Drawing, table: Table, path: Path) -> str:
     try:
         match path.suffix.lower():
             case ".csv":
-                write_csv(path, *table)
+                write_atomically(path, _csv(table))
             case ".png":
-                _write_png(canvas, path)
+                write_atomically(path, _png(canvas))
             case _:
-                _write_svg(canvas, path)
+                write_atomically(path, _svg(canvas))
     except OSError as error:
         words = QCoreApplication.translate("PlotExport", "{path} could not be written: {why}")
         return words.format(path=path, why=error.strerror or str(error))
@@ -84,8 +87,14 @@ def as_text(table: Table) -> str:
     return "\n".join("\t".join(str(cell) for cell in row) for row in (head, *rows))
 
 
-def _write_png(canvas: PlotCanvas | Drawing, path: Path) -> None:
-    _touch(path)
+def _csv(table: Table) -> bytes:
+    head, rows = table
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows((head, *rows))
+    return text.getvalue().encode("utf-8", "backslashreplace")
+
+
+def _png(canvas: PlotCanvas | Drawing) -> bytes:
     size = canvas.size() if isinstance(canvas, PlotCanvas) else canvas.drawing_size()
     image = QImage(size * _SHARP, QImage.Format.Format_RGB32)
     image.setDevicePixelRatio(_SHARP)
@@ -96,27 +105,37 @@ def _write_png(canvas: PlotCanvas | Drawing, path: Path) -> None:
         painter = QPainter(image)
         canvas.draw_whole(painter)
         painter.end()
-    if not image.save(str(path)):
+    buffer = _buffer()
+    if not image.save(buffer, "PNG"):  # type: ignore[call-overload]
         raise OSError(QCoreApplication.translate("PlotExport", "the picture could not be saved"))
+    return bytes(buffer.data().data())
 
 
-def _write_svg(canvas: PlotCanvas | Drawing, path: Path) -> None:
+def _svg(canvas: PlotCanvas | Drawing) -> bytes:
     """Render the plot through Qt's own generator: pyqtgraph's exporter fails with PySide6 6.11."""
-    _touch(path)
+    buffer = _buffer()
     if isinstance(canvas, PlotCanvas):
-        _write_plot(canvas, path)
-        return
+        _draw_plot(canvas, buffer)
+        return bytes(buffer.data().data())
     size = canvas.drawing_size()
-    generator = _generator(canvas, path, size)
+    generator = _generator(canvas, buffer, size)
     painter = QPainter(generator)
     painter.fillRect(QRect(0, 0, size.width(), size.height()), QColor(canvas.theme.background))
     canvas.draw_whole(painter)
     painter.end()
+    return bytes(buffer.data().data())
 
 
-def _generator(canvas: PlotCanvas | Drawing, path: Path, size: QSize) -> QSvgGenerator:
+def _buffer() -> QBuffer:
+    """Memory that Qt writes into: the file is then written whole or not at all, and Qt hides no error."""
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    return buffer
+
+
+def _generator(canvas: PlotCanvas | Drawing, buffer: QBuffer, size: QSize) -> QSvgGenerator:
     generator = QSvgGenerator()
-    generator.setFileName(str(path))
+    generator.setOutputDevice(buffer)
     if isinstance(canvas, QWidget):
         generator.setResolution(canvas.logicalDpiX())  # else what pyqtgraph has cached is scaled
     generator.setSize(size)
@@ -126,11 +145,11 @@ def _generator(canvas: PlotCanvas | Drawing, path: Path, size: QSize) -> QSvgGen
     return generator
 
 
-def _write_plot(canvas: PlotCanvas, path: Path) -> None:
+def _draw_plot(canvas: PlotCanvas, buffer: QBuffer) -> None:
     head = _heading(canvas)
     top = round(head.size().height())
     size = QSize(canvas.width(), canvas.plot.height() + top)
-    generator = _generator(canvas, path, size)
+    generator = _generator(canvas, buffer, size)
     painter = QPainter(generator)
     painter.fillRect(QRect(0, 0, size.width(), size.height()), QColor(canvas.theme.background))
     painter.save()
@@ -150,8 +169,3 @@ def _heading(canvas: PlotCanvas) -> QTextDocument:
     color = escape(canvas.theme.text)
     document.setHtml(f"<div style='color:{color}'>{canvas.title.text()}</div>")
     return document
-
-
-def _touch(path: Path) -> None:
-    """Fail with the system's reason where the file cannot be written; Qt would keep it to itself."""
-    path.open("wb").close()

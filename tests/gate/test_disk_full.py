@@ -208,9 +208,6 @@ def test_a_run_that_cannot_be_begun_on_a_full_disk_is_said_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("kind", ["svg", "png", "csv"])
-@pytest.mark.xfail(
-    strict=True, reason="a plot is written over the old file at once, and Qt's errors are not seen"
-)
 def test_a_plot_that_does_not_fit_is_said_and_the_old_one_stays(kind: str, disk: Disk, qtbot: QtBot) -> None:
     from gui.curves_panel import CurvesPanel
     from gui.plot_export import export
