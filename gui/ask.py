@@ -1,6 +1,6 @@
 """The file dialogs. None blocks: what was chosen is handed to `chosen`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtWidgets import QFileDialog, QWidget
@@ -21,23 +21,37 @@ def ask_file(parent: QWidget, chosen: Callable[[str], object]) -> None:
 
 def ask_folder(parent: QWidget, chosen: Callable[[str], object]) -> None:
     """Ask for a folder of class folders."""
-    dialog = QFileDialog(parent, QCoreApplication.translate("Ask", "Folder of class folders"))
+    ask_directory(parent, QCoreApplication.translate("Ask", "Folder of class folders"), chosen)
+
+
+def ask_directory(parent: QWidget, title: str, chosen: Callable[[str], object]) -> None:
+    """Ask for a folder."""
+    dialog = QFileDialog(parent, title)
     dialog.setFileMode(QFileDialog.FileMode.Directory)
     _open(dialog, chosen)
 
 
 def ask_weights(parent: QWidget, chosen: Callable[[str], object]) -> None:
     """Ask where to save a lane's weights."""
-    dialog = QFileDialog(parent, QCoreApplication.translate("Ask", "Save the selected lane's weights"))
+    kinds = {
+        "safetensors": "safetensors (*.safetensors)",
+        "pt": QCoreApplication.translate("Ask", "PyTorch, under torchvision's names (*.pt)"),
+    }
+    ask_name(parent, QCoreApplication.translate("Ask", "Save the selected lane's weights"), kinds, chosen)
+
+
+def ask_name(
+    parent: QWidget | None, title: str, kinds: Mapping[str, str], chosen: Callable[[str], object]
+) -> QFileDialog:
+    """Ask where to write; `kinds`: an ending and its filter in words. The ending is added by itself."""
+    dialog = QFileDialog(parent, title)
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-    dialog.setDefaultSuffix("safetensors")
-    ours = "safetensors (*.safetensors)"
-    theirs = QCoreApplication.translate("Ask", "PyTorch, under torchvision's names (*.pt)")
-    dialog.setNameFilters([ours, theirs])
-    dialog.filterSelected.connect(
-        lambda kind: dialog.setDefaultSuffix("pt" if kind == theirs else "safetensors")
-    )
+    endings = {words: ending for ending, words in kinds.items()}
+    dialog.setNameFilters(list(endings))
+    dialog.setDefaultSuffix(next(iter(kinds)))
+    dialog.filterSelected.connect(lambda words: dialog.setDefaultSuffix(endings[words]))
     _open(dialog, chosen)
+    return dialog
 
 
 def _open(dialog: QFileDialog, chosen: Callable[[str], object]) -> None:

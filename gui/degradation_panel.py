@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QAction, QColor, QFont, QKeySequence, QPalette
+from PySide6.QtGui import QAction, QFont, QKeySequence
 from PySide6.QtWidgets import (
     QApplication,
     QCheckBox,
@@ -29,7 +29,7 @@ from gui.degradation_sweep import MOST_SEEDS, STEPS, sweep
 from gui.degradation_table import DegradationTable
 from gui.degradation_words import caution, kind_words, recipe_words, verdict_words
 from gui.flow import labelled
-from gui.panel import Panel
+from gui.panel import Panel, tint
 from gui.plot_export import as_text
 from gui.plot_key import LONG_MARK, KeyEntry, PlotKey, band_mark, ghost_mark, line_mark, symbol_mark
 from gui.theme import Theme
@@ -100,13 +100,7 @@ class DegradationPanel(Panel):
         """Take new colours."""
         self.plot.set_theme(theme)
         self.key.set_theme(theme)
-        palette = self.palette()
-        palette.setColor(QPalette.ColorRole.Window, QColor(theme.background))
-        palette.setColor(QPalette.ColorRole.WindowText, QColor(theme.text))
-        self.setPalette(palette)
-        muted = QPalette(palette)
-        muted.setColor(QPalette.ColorRole.WindowText, QColor(theme.muted))
-        self.price.setPalette(muted)
+        tint(self, theme, (self.price,))
         super().set_theme(theme)
 
     def shown_points(self) -> list[DepthPoint]:

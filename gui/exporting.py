@@ -5,12 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtCore import QObject, Signal
 
 from core.messages import Event, RunStarted
 from core.notices import SkipscopeError
 from core.settings import RunSettings
+from gui.ask import ask_directory, ask_name
 from gui.wording import say
 
 if TYPE_CHECKING:
@@ -91,16 +91,10 @@ class Exporting(QObject):
         self._ask(title, kinds, suffix, lambda path: write(path, directory))
 
     def _ask(self, title: str, kinds: str, suffix: str, write: Callable[[Path], None]) -> None:
-        dialog = QFileDialog(self._window, title)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         if suffix:
-            dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-            dialog.setNameFilter(kinds)
-            dialog.setDefaultSuffix(suffix)
+            ask_name(self._window, title, {suffix: kinds}, lambda name: self.write(Path(name), write))
         else:
-            dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.fileSelected.connect(lambda name: self.write(Path(name), write))
-        dialog.open()
+            ask_directory(self._window, title, lambda name: self.write(Path(name), write))
 
     def write(self, path: Path, write: Callable[[Path], None]) -> threading.Thread:
         """Write to a path in a thread; `ended` says how it went."""

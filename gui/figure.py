@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QApplication, QMenu, QWidget
 from gui.axis_ticks import Ticks, step_ticks
 from gui.plot_canvas import PlotCanvas, Range, TickMaker
 from gui.plot_export import Table, as_text, export_dialog
+from gui.stop_keys import stop_after
 
 _SMALL = 2.0  # times as many ticks as on an axis of steps, whose numbers are long
 
@@ -107,16 +108,10 @@ class Figure(PlotCanvas):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Walk through the stops with the arrow keys; Escape says nothing more."""
-        stops = list(self.stops())
-        ends = {Qt.Key.Key_Home: 0, Qt.Key.Key_End: -1}
-        by = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
-        key = Qt.Key(event.key())
-        if stops and key in ends:
-            self.read_out(stops[ends[key]])
-        elif stops and key in by:
-            now = stops.index(self._place) + by[key] if self._place in stops else 0
-            self.read_out(stops[min(max(now, 0), len(stops) - 1)])
-        elif key == Qt.Key.Key_Escape and self._place is not None:
+        stop = stop_after(event.key(), list(self.stops()), self._place)
+        if stop is not None:
+            self.read_out(stop)
+        elif event.key() == Qt.Key.Key_Escape and self._place is not None:
             self.read_out(None)
         else:
             super().keyPressEvent(event)

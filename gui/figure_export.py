@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from PySide6.QtCore import QBuffer, QByteArray, QCoreApplication, QIODevice, QRect, QSize, Qt
+from PySide6.QtCore import QBuffer, QByteArray, QCoreApplication, QIODevice, QRect, QSize
 from PySide6.QtGui import QGuiApplication, QImage, QPainter
 from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QFileDialog, QWidget
@@ -24,6 +24,7 @@ from core.messages import Arrangement, Attributed, Explanation
 from core.methods import METHODS
 from core.notices import SkipscopeError
 from core.settings import NetworkSettings
+from gui.ask import ask_name
 from gui.block_names import block_names
 from gui.explanation_words import class_name, completeness
 from gui.figure_page import DPI, FigureFrame, page, paint, rows_of, shared_caption
@@ -261,17 +262,12 @@ def save_dialog(
     parent: QWidget, frames: Sequence[FigureFrame], told: Told, width_mm: float | None = None
 ) -> QFileDialog:
     """Ask where to; `told` gets a sentence on what became of it. The ending is added by itself."""
-    dialog = QFileDialog(parent, QCoreApplication.translate("Figure", "Save figure"))
-    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-    filters = (
+    words = (
         QCoreApplication.translate("Figure", "Picture, 300 dots an inch (*.png)"),
         QCoreApplication.translate("Figure", "Drawing (*.svg)"),
         QCoreApplication.translate("Figure", "Arrays (*.npy)"),
     )
-    dialog.setNameFilters(filters)
-    dialog.setDefaultSuffix(KINDS[0])
-    dialog.filterSelected.connect(lambda chosen: dialog.setDefaultSuffix(KINDS[filters.index(chosen)]))
-    dialog.fileSelected.connect(lambda name: told(*save(frames, Path(name), width_mm)))
-    dialog.open()
-    return dialog
+    return ask_name(
+        parent, QCoreApplication.translate("Figure", "Save figure"), dict(zip(KINDS, words, strict=True)),
+        lambda name: told(*save(frames, Path(name), width_mm)),
+    )  # fmt: skip

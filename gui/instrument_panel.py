@@ -3,7 +3,7 @@
 from html import escape
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QAction, QColor, QFont, QKeySequence, QPalette, QResizeEvent
+from PySide6.QtGui import QAction, QFont, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QApplication,
     QBoxLayout,
@@ -21,7 +21,7 @@ from core.findings import Instrument
 from core.messages import Analyse, Analysed, Failed, RunStarted, TrainingSlice
 from gui.figure import Figure
 from gui.instrument_record import InstrumentRecord
-from gui.panel import Panel
+from gui.panel import Panel, tint
 from gui.plot_export import as_text
 from gui.plot_key import PlotKey
 from gui.theme import Theme
@@ -132,14 +132,7 @@ class InstrumentPanel(Panel):
         for figure in self.figures():
             figure.set_theme(theme)
         self.key.set_theme(theme)
-        palette = self.palette()
-        palette.setColor(QPalette.ColorRole.Window, QColor(theme.background))
-        palette.setColor(QPalette.ColorRole.WindowText, QColor(theme.text))
-        self.setPalette(palette)
-        muted = QPalette(palette)
-        muted.setColor(QPalette.ColorRole.WindowText, QColor(theme.muted))
-        for label in (self.price, self.empty):
-            label.setPalette(muted)
+        tint(self, theme, (self.price, self.empty))
         super().set_theme(theme)
 
     def copy_text(self) -> str:

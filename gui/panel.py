@@ -1,5 +1,8 @@
 """What every panel has: a dirty flag, a refresh, a theme."""
 
+from collections.abc import Iterable
+
+from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QWidget
 
 from gui.theme import LIGHT, Theme
@@ -35,3 +38,15 @@ class Panel(QWidget):
         self.theme = theme
         self.refresh_now()
         self.update()
+
+
+def tint(panel: QWidget, theme: Theme, muted: Iterable[QWidget] = ()) -> None:
+    """Give a panel the theme's ground and ink, and some of its labels the muted one."""
+    palette = panel.palette()
+    palette.setColor(QPalette.ColorRole.Window, QColor(theme.background))
+    palette.setColor(QPalette.ColorRole.WindowText, QColor(theme.text))
+    panel.setPalette(palette)
+    pale = QPalette(palette)
+    pale.setColor(QPalette.ColorRole.WindowText, QColor(theme.muted))
+    for label in muted:
+        label.setPalette(pale)

@@ -7,13 +7,14 @@ from html import escape
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from PySide6.QtCore import QBuffer, QCoreApplication, QIODevice, QRect, QRectF, QSize, Qt
+from PySide6.QtCore import QBuffer, QCoreApplication, QIODevice, QRect, QRectF, QSize
 from PySide6.QtGui import QColor, QImage, QPainter, QTextDocument
 from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from core.files import write_atomically
 from core.history import Cell
+from gui.ask import ask_name
 from gui.plot_canvas import PlotCanvas
 from gui.theme import Theme
 
@@ -47,20 +48,15 @@ def export_dialog(
 ) -> QFileDialog:
     """Ask where to; `told` gets a sentence on what became of it. The ending is added by itself."""
     parent = canvas if isinstance(canvas, QWidget) else None
-    dialog = QFileDialog(parent, QCoreApplication.translate("PlotExport", "Export"))
-    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-    filters = (
+    words = (
         QCoreApplication.translate("PlotExport", "Drawing (*.svg)"),
         QCoreApplication.translate("PlotExport", "Picture (*.png)"),
         QCoreApplication.translate("PlotExport", "Table (*.csv)"),
     )
-    dialog.setNameFilters(filters)
-    dialog.setDefaultSuffix(KINDS[0])
-    dialog.filterSelected.connect(lambda chosen: dialog.setDefaultSuffix(KINDS[filters.index(chosen)]))
-    dialog.fileSelected.connect(lambda name: told(export(canvas, table(), Path(name))))
-    dialog.open()
-    return dialog
+    return ask_name(
+        parent, QCoreApplication.translate("PlotExport", "Export"), dict(zip(KINDS, words, strict=True)),
+        lambda name: told(export(canvas, table(), Path(name))),
+    )  # fmt: skip
 
 
 def export(canvas: PlotCanvas | Drawing, table: Table, path: Path) -> str:

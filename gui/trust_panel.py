@@ -1,7 +1,7 @@
 """The trust panel: how far the map on screen can be believed, check by check, each when asked for."""
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QAction, QColor, QKeySequence, QPalette
+from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import (
     QApplication,
     QFrame,
@@ -21,7 +21,7 @@ from gui import trust_words as words
 from gui.explanation_words import ages
 from gui.map_chooser import MapChooser
 from gui.method_words import price_words
-from gui.panel import Panel
+from gui.panel import Panel, tint
 from gui.plot_export import as_text
 from gui.theme import Theme
 from gui.trust_record import Outcome, ShownMap, TrustRecord
@@ -118,14 +118,7 @@ class TrustPanel(Panel):
 
     def set_theme(self, theme: Theme) -> None:
         """Take new colours."""
-        palette = self.palette()
-        palette.setColor(QPalette.ColorRole.Window, QColor(theme.background))
-        palette.setColor(QPalette.ColorRole.WindowText, QColor(theme.text))
-        self.setPalette(palette)
-        muted = QPalette(palette)
-        muted.setColor(QPalette.ColorRole.WindowText, QColor(theme.muted))
-        for label in (self.empty, self.about):
-            label.setPalette(muted)
+        tint(self, theme, (self.empty, self.about))
         super().set_theme(theme)
 
     def chosen(self) -> ShownMap | None:

@@ -20,6 +20,7 @@ from core.messages import Assessed, FloatArray
 from gui.explanation_words import percent
 from gui.network_ink import scaled
 from gui.network_words import number
+from gui.stop_keys import stop_after
 from gui.theme import LIGHT, Theme
 from gui.trust_words import Axes, axes, point_words
 
@@ -213,16 +214,10 @@ class TrustPlot(QWidget):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Walk through the points with the arrow keys; Escape says nothing more."""
-        stops = self.stops()
-        ends = {Qt.Key.Key_Home: 0, Qt.Key.Key_End: -1}
-        by = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
-        key = Qt.Key(event.key())
-        if stops and key in ends:
-            self.read_out(stops[ends[key]])
-        elif stops and key in by:
-            now = stops.index(self.place) + by[key] if self.place in stops else 0
-            self.read_out(stops[min(max(now, 0), len(stops) - 1)])
-        elif key == Qt.Key.Key_Escape and self.place is not None:
+        stop = stop_after(event.key(), self.stops(), self.place)
+        if stop is not None:
+            self.read_out(stop)
+        elif event.key() == Qt.Key.Key_Escape and self.place is not None:
             self.read_out(None)
         else:
             super().keyPressEvent(event)

@@ -1,15 +1,20 @@
 """The engine by hand for tests: `tick` without a thread, events in a list, a tiny data set."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from core import datasets, run_start
+from core.checkpoint import to_bytes
 from core.datasets import Dataset
 from core.engine import Engine
 from core.messages import EngineState, Event, Setup, TrainingSlice
+from core.network import ResidualNetwork
 from core.settings import NetworkSettings, RunSettings, twins
+from core.transform import Transform
 
 NETWORK = NetworkSettings(width=4)
 
@@ -28,6 +33,17 @@ def run_settings(**values: object) -> RunSettings:
     return RunSettings(**{  # type: ignore[arg-type]
         "lanes": twins(NETWORK), "image_size": 8, "batch_size": 8, "steps": 6, "threads": 1, **values,
     })  # fmt: skip
+
+
+def small_checkpoint(path: Path, transform: Transform, names: tuple[str, ...], step: int) -> Path:
+    """Write an untrained network with biases: without, gradients are the same all along the way from zero."""
+    torch.manual_seed(0)
+    network = ResidualNetwork(NetworkSettings(width=4)).eval()
+    for name, parameter in network.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.normal_(parameter, std=0.5)
+    path.write_bytes(to_bytes(network, transform=transform, class_names=names, step=step, dataset=None))
+    return path
 
 
 class Bench:

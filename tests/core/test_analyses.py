@@ -36,4 +36,6 @@ def test_one_step_slowly_is_the_step_after_it_was_asked_not_after_it_is_shown() 
     assert isinstance(answer, Analysed)
     assert isinstance(answer.finding, SlowMotion)
     assert answer.finding.step == asked_at + 1
-    assert answer.finding.loss == pytest.approx(bench.losses(1)[asked_at], rel=1e-5)  # what that step then had
+    assert answer.finding.loss == pytest.approx(
+        bench.losses(1)[asked_at], rel=1e-5
+    )  # what that step then had

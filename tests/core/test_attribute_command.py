@@ -13,14 +13,13 @@ from PIL import Image
 
 import main
 from core.attribution import attribute, probabilities
-from core.checkpoint import load, to_bytes
+from core.checkpoint import load
 from core.export_attribution import MapFacts, json_path, method_words, strengths_words, write_arrays
 from core.exports import ExportError
 from core.map_picture import color_bar, diverging
-from core.network import ResidualNetwork
 from core.overlay import Look, draw
-from core.settings import NetworkSettings
 from core.transform import Transform, fit, normalise
+from tests.core.by_hand import small_checkpoint
 
 NAMES = tuple(f"kind {number}" for number in range(10))
 TRANSFORM = Transform(12, None, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3))
@@ -28,14 +27,7 @@ TRANSFORM = Transform(12, None, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3))
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    network = ResidualNetwork(NetworkSettings(width=4)).eval()
-    for name, parameter in network.named_parameters():
-        if name.endswith("bias"):  # without, the gradient is the same all along the way from the zero picture
-            torch.nn.init.normal_(parameter, std=0.5)
-    path = tmp_path_factory.mktemp("weights") / "weights.safetensors"
-    path.write_bytes(to_bytes(network, transform=TRANSFORM, class_names=NAMES, step=120, dataset=None))
-    return path
+    return small_checkpoint(tmp_path_factory.mktemp("weights") / "weights.safetensors", TRANSFORM, NAMES, 120)
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,7 @@ from core.overlay import Look, draw
 from core.report import Foot, Head, MapCell, PictureRow, figure, page_begin, page_end, page_picture, percent
 from core.settings import NetworkSettings
 from core.transform import Transform, fit, normalise
+from tests.core.by_hand import small_checkpoint
 
 EVIL = "<script>alert(1)</script>"
 NAMES = (EVIL, 'a"b', "c&d", "<b>", "e", "f", "g", "h", "i", "j")
@@ -37,14 +38,9 @@ VOID = {"meta", "img", "br"}
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    network = ResidualNetwork(NetworkSettings(width=4)).eval()
-    for name, parameter in network.named_parameters():
-        if name.endswith("bias"):  # without, the gradient is the same all along the way from the zero picture
-            torch.nn.init.normal_(parameter, std=0.5)
-    path = tmp_path_factory.mktemp("weights") / "weights.safetensors"
-    path.write_bytes(to_bytes(network, transform=TRANSFORM, class_names=NAMES, step=1200, dataset=None))
-    return path
+    return small_checkpoint(
+        tmp_path_factory.mktemp("weights") / "weights.safetensors", TRANSFORM, NAMES, 1200
+    )
 
 
 @pytest.fixture

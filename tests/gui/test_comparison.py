@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPoint, Qt
-from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QImage
+from PySide6.QtGui import QContextMenuEvent, QGuiApplication
 from PySide6.QtWidgets import QLabel, QMenu, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -37,6 +37,7 @@ from gui.overlay_controls import ARRANGEMENTS
 from gui.pictures_panel import PicturesPanel
 from gui.subject import Shown, Subject
 from gui.theme import DARK, LIGHT, color_table
+from tests.gui.seen import rendered
 
 CLASSES = ("Trouser", "Coat", "Shirt")
 SIDE = 8
@@ -171,15 +172,6 @@ def explain(
         upto is None, frames, request.arrangement,
     )  # fmt: skip
     return replace(explanation, **changes)
-
-
-def rendered(widget: QWidget, ratio: float = 1) -> np.ndarray:
-    image = QImage(widget.size() * ratio, QImage.Format.Format_RGB32)
-    image.setDevicePixelRatio(ratio)
-    image.fill(Qt.GlobalColor.black)
-    widget.render(image)
-    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine() // 4, 4)
-    return rows[:, : image.width(), :3].astype(int)[..., ::-1]
 
 
 # ---- what is asked ------------------------------------------------------------------------

@@ -36,6 +36,7 @@ from gui.gallery import paint_mark
 from gui.gallery_model import PAGE, GalleryModel
 from gui.pictures_panel import PicturesPanel
 from gui.theme import DARK, LIGHT, color_table
+from tests.gui.seen import rendered
 
 CLASSES = ("cat", "dog", "ship")
 SIDE = 8
@@ -142,15 +143,6 @@ def make_slice(
     one, blocks = np.zeros(1), np.zeros((1, 8))
     rows = tuple(LaneSlice(one, one, blocks, blocks, 0.05, strengths[row % 2], ONES) for row in range(lanes))
     return TrainingSlice(step, 1, rows, (), 100.0, 0)
-
-
-def rendered(widget: QWidget, ratio: float = 1) -> np.ndarray:
-    image = QImage(widget.size() * ratio, QImage.Format.Format_RGB32)
-    image.setDevicePixelRatio(ratio)
-    image.fill(Qt.GlobalColor.black)
-    widget.render(image)
-    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine() // 4, 4)
-    return rows[:, : image.width(), :3].astype(int)[..., ::-1]
 
 
 # ---- before anything is known -------------------------------------------------------------
