@@ -6,7 +6,7 @@ and colours are drawn anew from the maps that are here.
 
 from collections.abc import Mapping, Sequence
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import (
     QColor,
     QDragEnterEvent,
@@ -567,6 +567,12 @@ class PicturesPanel(Panel):
         if "answer" in owed:
             self._ask()
         self._follow()
+        QTimer.singleShot(0, self, self._catch_up)  # when the panel has its region
+
+    def _catch_up(self) -> None:
+        """Fetch the predictions that came while another panel stood in front."""
+        if (request := self.automatic_browse()) is not None:
+            self.browse_requested.emit(request)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

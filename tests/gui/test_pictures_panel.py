@@ -806,3 +806,16 @@ def test_a_percentage_claims_neither_certainty_nor_impossibility() -> None:
         "100 %",
         "–",
     ]
+
+
+def test_predictions_that_came_behind_another_panel_are_fetched_when_it_comes_back(
+    shown: Shown, qtbot: QtBot
+) -> None:
+    shown.begin(known=False)
+    shown.panel.hide()
+    before = len(shown.browsed)
+    shown.panel.on_evaluation(Evaluation(7, 100, ()))
+    assert shown.panel.automatic_browse() is None  # nobody sees it
+    shown.panel.show()
+    qtbot.waitUntil(lambda: len(shown.browsed) > before)
+    assert len(shown.browsed) == before + 1
