@@ -41,7 +41,14 @@ class HistoryStrip(QWidget):
         self.back.clicked.connect(lambda: self.frames.choose(None))
         self.frames.chosen.connect(self._on_chosen)
         self.fold.setChecked(True)
+        self._is_by_hand = False  # somebody has said whether it is to be open
+        self.fold.clicked.connect(self._on_click)
         self.hide()
+
+    def offer_room(self, *, enough: bool) -> None:
+        """Be open where there is room enough, until somebody decides otherwise."""
+        if not self._is_by_hand:
+            self.fold.setChecked(enough)
 
     @property
     def moment(self) -> Moment | None:
@@ -103,6 +110,9 @@ class HistoryStrip(QWidget):
         self._scroll.setFixedHeight(size.height() + room)
         if follows and self.moment is None:
             bar.setValue(bar.maximum())
+
+    def _on_click(self) -> None:
+        self._is_by_hand = True
 
     def _on_fold(self, opened: bool) -> None:
         self.fold.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)

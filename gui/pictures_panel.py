@@ -58,6 +58,7 @@ from gui.wording import say, whole
 
 _WIDE = 640  # from here on a low panel has gallery and explanations side by side
 _GALLERY_SHARE = 0.3
+_ROOMY = 800  # high: below it the maps' own history would take the room from the maps
 _PREVIEW = 512  # pixels a side of an own picture while the engine has not cut it yet
 
 
@@ -576,6 +577,7 @@ class PicturesPanel(Panel):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self.strip.offer_room(enough=self.height() >= _ROOMY)
         beside = self.width() >= _WIDE and self.width() > 1.2 * self.height()
         orientation = Qt.Orientation.Horizontal if beside else Qt.Orientation.Vertical
         if orientation != self._splitter.orientation() or not event.oldSize().isValid():

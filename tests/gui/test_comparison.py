@@ -868,6 +868,7 @@ def test_the_strip_folds_and_says_what_each_moment_is(desk: Desk) -> None:
         desk.panel._state.explain = desk.asked[-1]
         desk.answer(step=step)
     strip = desk.panel.strip
+    strip.fold.click()  # a low panel keeps it shut
     strip.frames.choose(strip.frames._moments[0])
     assert "A: explains Coat 60 %, shortcuts all on" in strip.frames.hover_text(
         strip.frames._column(0).center().x()
@@ -876,6 +877,21 @@ def test_the_strip_folds_and_says_what_each_moment_is(desk: Desk) -> None:
     strip.fold.click()
     assert strip.moment is None  # what cannot be seen is not looked at
     assert strip.sizeHint().height() < height
+
+
+def test_a_low_panel_keeps_the_strip_shut_until_somebody_opens_it(desk: Desk) -> None:
+    for step in (5, 6):
+        desk.panel._state.explain = desk.asked[-1]
+        desk.answer(step=step)
+    strip = desk.panel.strip
+    assert not strip.fold.isChecked()
+    desk.panel.resize(480, 1000)
+    assert strip.fold.isChecked()
+    desk.panel.resize(480, 680)
+    assert not strip.fold.isChecked()
+    strip.fold.click()
+    desk.panel.resize(480, 690)
+    assert strip.fold.isChecked()
 
 
 def test_small_maps_are_averages() -> None:
