@@ -402,6 +402,8 @@ class Engine:
             state = "finished" if run.is_finished else "stopped"
             if not run.has_living_lane:
                 state = "diverged"
+            if run.in_doubt:
+                state = "failed"
         run.record.set_state(state)
         run.record.close(4.0)
         run.record = None
@@ -410,8 +412,7 @@ class Engine:
 
     def _play(self) -> None:
         run = self._needed()
-        if not run.has_living_lane:
-            raise SkipscopeError("every lane has diverged; Reset begins again")
+        run.check_trainable()
         if run.is_finished:
             run.plan(run.planned + run.length)
         run.resume_clock()
@@ -425,8 +426,7 @@ class Engine:
 
     def _step_once(self) -> None:
         run = self._needed()
-        if not run.has_living_lane:
-            raise SkipscopeError("every lane has diverged; Reset begins again")
+        run.check_trainable()
         run.resume_clock()
         run.train_lane()
         while not run.between_steps:
@@ -560,6 +560,7 @@ class Engine:
     def _save_checkpoint(self, command: SaveCheckpoint) -> None:
         run = self._needed()
         self._check_lane(command.lane)
+        run.check_weights()
         try:
             write_atomically(command.path, self._weights(run, command))
         except OSError as error:

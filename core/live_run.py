@@ -79,6 +79,7 @@ class LiveRun:
         self._saved_step = -1
         self._lane_turn = 0
         self.abandoned = 0  # steps given up, which some lanes have done
+        self.in_doubt = False  # an update of the weights was broken off: how far they moved is not known
         self._first_unpublished = self.step + 1
         self._applied: list[int] = []
         self._batch: tuple[torch.Tensor, torch.Tensor] | None = None
@@ -94,6 +95,20 @@ class LiveRun:
     def is_finished(self) -> bool:
         """Whether the planned length is reached."""
         return self.step >= self.planned
+
+    def check_trainable(self) -> None:
+        """Raise SkipscopeError where another step cannot be done."""
+        if not self.has_living_lane:
+            raise SkipscopeError("every lane has diverged; Reset begins again")
+        self.check_weights()
+
+    def check_weights(self) -> None:
+        """Raise SkipscopeError where the weights are not those of a whole step."""
+        if self.in_doubt:
+            raise SkipscopeError(
+                "a fault broke off the update of step {step}: Reset, or branch from an earlier step",
+                step=self.step + 1,
+            )
 
     @property
     def has_living_lane(self) -> bool:
@@ -115,8 +130,10 @@ class LiveRun:
             lane.prepare(number, *self._batch)
         self._lane_turn = (self._lane_turn + 1) % len(self.lanes)
         if self._lane_turn == 0:
+            self.in_doubt = True
             for each in self.lanes:  # all or none: what fails before leaves every lane as it was
                 each.take(scheduled(each.learning_rate, self.settings.schedule, number, self.planned))
+            self.in_doubt = False
             self.step = number
             self._batch = None
 
@@ -203,8 +220,8 @@ class LiveRun:
     def save(self, kind: CheckpointKind) -> None:
         """Hand a checkpoint of every lane to the record's writer."""
         kept = {"toggle": self._protected_step, "regular": self._saved_step}.get(kind)
-        if kept == self.step:
-            return  # these weights are kept already
+        if kept == self.step or self.in_doubt:
+            return  # these weights are kept already, or nobody's
         self._saved_step = self.step
         if kind in ("start", "toggle"):
             self._protected_step = self.step
