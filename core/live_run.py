@@ -1,5 +1,6 @@
 """A run in progress: its lanes on the same batches, the step count, the slices, the record."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from core.records import RunRecord
 from core.settings import RunSettings
 from core.training import Lane, scheduled
 
+MEMORY_SECONDS = 1.0  # between readings of the memory in use
 STALE_STEPS = 30  # after so many steps the running statistics (momentum 0.1) hold 4 % of what was before
 
 
@@ -85,6 +87,7 @@ class LiveRun:
         self._batch: tuple[torch.Tensor, torch.Tensor] | None = None
         self._clock = time.perf_counter()
         self._process = psutil.Process()
+        self._memory_bytes, self._memory_read = 0, -math.inf
 
     @property
     def between_steps(self) -> bool:
@@ -198,7 +201,7 @@ class LiveRun:
         self._first_unpublished = self.step + 1
         made = TrainingSlice(
             first_step=first, steps=steps, lanes=tuple(self._lane_slice(lane, first) for lane in self.lanes),
-            applied=tuple(self._applied), images_per_second=self.speed, memory_bytes=self._memory(),
+            applied=tuple(self._applied), images_per_second=self.speed, memory_bytes=self._memory(now),
         )  # fmt: skip
         self._applied.clear()
         if self.record is not None:
@@ -241,13 +244,17 @@ class LiveRun:
             losses, readings.accuracies[:count], readings.gradient_norms[:count],
             readings.output_gradients[:count],
             scheduled(lane.learning_rate, self.settings.schedule, self.step, self.planned),
-            lane.network.shortcuts, lane.network.branches, lane.samples, lane.diverged_at,
+            lane.shortcuts, lane.branches, lane.samples, lane.diverged_at,
         )  # fmt: skip
 
-    def _memory(self) -> int:
-        if self.device.type == "cuda":
-            return int(torch.cuda.memory_allocated(self.device))
-        return int(self._process.memory_info().rss)
+    def _memory(self, now: float) -> int:
+        if now - self._memory_read > MEMORY_SECONDS:
+            self._memory_read = now
+            if self.device.type == "cuda":
+                self._memory_bytes = int(torch.cuda.memory_allocated(self.device))
+            else:
+                self._memory_bytes = int(self._process.memory_info().rss)
+        return self._memory_bytes
 
     def _load(self, lane: Lane, path: str) -> None:
         opened = checkpoint.load(weights_path(path))

@@ -43,6 +43,7 @@ class Lane:
         self.name = settings.name
         self.learning_rate = settings.learning_rate
         self.device = device
+        self._batch_size = run.batch_size
         self.diverged_at: int | None = None
         self.samples: BlockSamples | None = None
         self._momentum_factor = run.momentum
@@ -54,10 +55,12 @@ class Lane:
         self.momentum = {name: torch.zeros_like(p) for name, p in self.network.named_parameters()}
         buffers = list(self.network.buffers())
         # batch statistics, and how many batches they are of: (floats, counters), live and as before the step
-        self._statistics = tuple(
-            [b for b in buffers if b.is_floating_point() is kind] for kind in (True, False)
-        )
-        self._kept = tuple([each.clone() for each in part] for part in self._statistics)
+        self._statistics = [
+            _side_by_side(part)
+            for kind in (True, False)
+            if (part := [each for each in buffers if each.is_floating_point() is kind])
+        ]
+        self._kept = [part.clone() for part in self._statistics]
         self._gradients: list[Tensor] | None = None  # of a step that is prepared and not taken
         self._number = 0  # of that step
         self._blocks = self.network.blocks
@@ -90,6 +93,7 @@ class Lane:
     ) -> None:
         """Set strengths from the next step on. What is left out loses its momentum."""
         self.network.set_strengths(shortcuts, branches)
+        self.shortcuts, self.branches = self.network.shortcuts, self.network.branches
         unused = self.network.unused_parameters()
         for name in unused:
             self.momentum[name].zero_()
@@ -141,8 +145,7 @@ class Lane:
             return
         self._number = 0
         for kept, live in zip(self._kept, self._statistics, strict=True):
-            if live:
-                torch._foreach_copy_(live, kept)
+            live.copy_(kept)
         if self.diverged_at == number:
             self.diverged_at = None
 
@@ -150,8 +153,7 @@ class Lane:
     def _remember(self) -> None:
         """Keep the batch statistics, which the forward pass moves."""
         for kept, live in zip(self._kept, self._statistics, strict=True):
-            if live:
-                torch._foreach_copy_(kept, live)
+            kept.copy_(live)
 
     def _compute(self, number: int, pictures: Tensor, labels: Tensor) -> list[Tensor] | None:
         sampling = number % SAMPLE_EVERY == 1
@@ -164,7 +166,6 @@ class Lane:
         with torch.no_grad():
             row[0] = loss
             row[1] = (logits.argmax(1) == labels).sum()
-            row[1] /= len(labels)
         if self.device.type == "cpu" and not math.isfinite(row[0].item()):
             row[2:] = math.nan
             self.diverged_at = number
@@ -182,6 +183,7 @@ class Lane:
         table = self._readings[: self._filled].detach().to("cpu", torch.float64, copy=True).numpy()
         self._filled = 0
         blocks = self.blocks
+        table[:, 1] /= self._batch_size
         columns = (table[:, 0], table[:, 1], table[:, 2 : 2 + blocks], table[:, 2 + blocks :])
         return Readings(*(readonly(np.ascontiguousarray(column)) for column in columns))
 
@@ -218,21 +220,22 @@ class Lane:
 
     @torch.no_grad()
     def _read_norms(self, row: Tensor, gradients: list[Tensor], outputs: list[Tensor]) -> None:
-        blocks = self.blocks
-        squares = torch.zeros(blocks, dtype=self._wide, device=self.device)
-        if self._branch_places:
-            norms = self._norms([gradients[place] for place in self._branch_places])
-            squares.index_add_(0, self._branch_owners, norms.to(self._wide).square())
-        row[2 : 2 + blocks] = squares.sqrt_()
-        row[2 + blocks :] = self._norms(outputs)
+        blocks, count = self.blocks, len(self._branch_places)
+        norms = self._norms([gradients[place] for place in self._branch_places] + outputs)
+        row[2 : 2 + blocks] = self._over_branches(norms[:count])
+        row[2 + blocks :] = norms[count:]
 
-    def _branch_sums(self, tensors: list[Tensor]) -> Tensor:
+    def _branch_norms(self, tensors: list[Tensor]) -> Tensor:
         """Norm over each block's residual branch of tensors that go with the parameters, (blocks,)."""
+        branches = [tensors[place] for place in self._branch_places]
+        return self._over_branches(
+            torch.stack(torch._foreach_norm(branches)) if branches else torch.empty(0, device=self.device)
+        )
+
+    def _over_branches(self, norms: Tensor) -> Tensor:
+        """The same from the norms of the branches' tensors."""
         squares = torch.zeros(self.blocks, dtype=self._wide, device=self.device)
-        if self._branch_places:
-            norms = torch.stack(torch._foreach_norm([tensors[place] for place in self._branch_places]))
-            squares.index_add_(0, self._branch_owners, norms.to(self._wide).square())
-        return squares.sqrt_()
+        return squares.index_add_(0, self._branch_owners, norms.to(self._wide).square()).sqrt_()
 
     def _norms(self, tensors: list[Tensor]) -> Tensor:
         """Norms of all tensors, fused; in float64 where float32 would underflow, or costs nothing extra."""
@@ -268,9 +271,9 @@ class Lane:
     @torch.no_grad()
     def _take_samples(self, number: int, learning_rate: float) -> None:
         seen = torch.stack([torch.stack(row) for row in self._sums])
-        weights = self._branch_sums(self._parameters)
+        weights = self._branch_norms(self._parameters)
         # SGD with momentum moves the weights by the rate times what is in the buffers
-        updates = learning_rate * self._branch_sums(self._buffers) / weights
+        updates = learning_rate * self._branch_norms(self._buffers) / weights
         gammas = [
             block.bn2.weight.abs().mean()
             if isinstance(block.bn2, torch.nn.BatchNorm2d)
@@ -281,6 +284,16 @@ class Lane:
         table = columns.to("cpu", torch.float64, copy=True).numpy()
         self._sums = []
         self.samples = BlockSamples(number, *(readonly(np.ascontiguousarray(column)) for column in table.T))
+
+
+def _side_by_side(tensors: list[Tensor]) -> Tensor:
+    """Return one buffer with these tensors' values; they become views of it."""
+    buffer = torch.cat([each.reshape(-1) for each in tensors])
+    start = 0
+    for each in tensors:
+        each.data = buffer[start : start + each.numel()].view(each.shape)
+        start += each.numel()
+    return buffer
 
 
 def scheduled(base: float, schedule: str, step: int, steps: int) -> float:

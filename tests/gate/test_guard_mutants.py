@@ -107,7 +107,7 @@ class Copy:
         (folder / "assets").symlink_to(ROOT / "assets")
 
     def run(self, *tests: str) -> subprocess.CompletedProcess[str]:
-        words = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--no-header"]
+        words = ["-m", "not soak", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--no-header"]
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
         return subprocess.run(
             [sys.executable, "-B", "-m", "pytest", *words, *tests], cwd=self.folder, env=environment,
