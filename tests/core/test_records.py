@@ -387,12 +387,16 @@ from core.settings import NetworkSettings, RunSettings, twins
 journal_thread.COMMIT_SECONDS = 0.005
 write = Journal.write
 
+def say(words):  # in one write: print may write the end of the line by itself, and both processes speak
+    sys.stdout.write(f"{words}\\n")
+    sys.stdout.flush()
+
 def acknowledging(self, rows):
     rows = list(rows)
     write(self, rows)
     steps = [values[0] for statement, values in rows if "INTO steps" in statement]
     if steps:
-        print(max(steps), flush=True)
+        say(max(steps))
 
 Journal.write = acknowledging
 settings = RunSettings(twins(NetworkSettings(depth=18)))
@@ -413,9 +417,9 @@ for run in range(int(sys.argv[1])):
             if step % 20 == 0:
                 record.append_checkpoint(step, "regular", {"A": step.to_bytes(4, "big") * 50_000})
             __import__("time").sleep(0.0005)
-    print("child", child, flush=True)
+    say(f"child {child}")
     __import__("os").waitpid(child, 0)
-    print("dead", flush=True)
+    say("dead")
 """
 
 
@@ -432,37 +436,37 @@ def kill_writers(times: int, seed: int) -> None:
     """Kill so many writers at random moments and look at what each left; then sweep."""
     random = np.random.default_rng(seed)
     runs = runs_folder()
-    process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(VICTIM), str(times), str(runs)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
-    )  # fmt: skip
-    assert process.stdin
-    assert process.stdout
     begin = time.monotonic()
     checkpoints = drafts = 0
-    for number in range(times):
-        process.stdin.write("\n")
-        process.stdin.flush()
-        lines = [process.stdout.readline()]
-        while not lines[-1].startswith("child"):
-            lines.append(process.stdout.readline())
-        time.sleep(random.uniform(0.02, 0.4))
-        os.kill(int(lines[-1].split()[1]), 9)
-        while not lines[-1].startswith("dead"):
-            lines.append(process.stdout.readline())
-        folder = runs / str(number)
-        if not (folder / "settings.json").exists():
-            continue  # killed before there was a run
-        run = read_run(folder)
-        assert run.state in ("created", "interrupted")
-        steps = run.lanes[0].steps
-        assert steps.tolist() == list(range(1, len(steps) + 1))
-        assert len(steps) >= acknowledged(lines)
-        for checkpoint in run.checkpoints:
-            assert run.open_checkpoint(checkpoint.step, "A")[:4] == checkpoint.step.to_bytes(4, "big")
-        checkpoints += len(run.checkpoints)
-        drafts += len(list(folder.glob("**/.*.part")))
-    process.communicate()
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(VICTIM), str(times), str(runs)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+    ) as process:  # fmt: skip
+        assert process.stdin
+        assert process.stdout
+        for number in range(times):
+            process.stdin.write("\n")
+            process.stdin.flush()
+            lines = [process.stdout.readline()]
+            while not lines[-1].startswith("child"):
+                lines.append(process.stdout.readline())
+            time.sleep(random.uniform(0.02, 0.4))
+            os.kill(int(lines[-1].split()[1]), 9)
+            while not lines[-1].startswith("dead"):
+                lines.append(process.stdout.readline())
+            folder = runs / str(number)
+            if not (folder / "settings.json").exists():
+                continue  # killed before there was a run
+            run = read_run(folder)
+            assert run.state in ("created", "interrupted")
+            steps = run.lanes[0].steps
+            assert steps.tolist() == list(range(1, len(steps) + 1))
+            assert len(steps) >= acknowledged(lines)
+            for checkpoint in run.checkpoints:
+                assert run.open_checkpoint(checkpoint.step, "A")[:4] == checkpoint.step.to_bytes(4, "big")
+            checkpoints += len(run.checkpoints)
+            drafts += len(list(folder.glob("**/.*.part")))
+        process.stdin.close()
     assert process.returncode == 0
     assert checkpoints > times
     assert time.monotonic() - begin < 0.6 * times

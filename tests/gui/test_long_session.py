@@ -17,7 +17,7 @@ import pytest
 from PySide6.QtCore import QEventLoop, QTimer, qInstallMessageHandler
 
 from core.lessons import lesson_names
-from core.messages import Assess, Branch, Event, Failed, JudgeAll, Pause, Play, Reset, RunStarted
+from core.messages import Assess, Branch, Event, Failed, JudgeAll, Pause, Play, Reset, Resume, RunStarted
 from core.methods import METHODS
 from gui.app import keep_alive, make_application, open_window
 from gui.main_window import MainWindow
@@ -31,6 +31,7 @@ EXPECTED = (
     "looks at the whole network",
     "every lane has diverged",
     "of a run that has ended",
+    "this run is the present one",
 )
 
 
@@ -46,17 +47,20 @@ class Session:
         self.readings: list[float] = []
         self.steps = 0
         self._run: RunStarted | None = None
+        self._earlier: list[Path] = []
         window.event_seen.connect(self.take)
         qInstallMessageHandler(lambda _kind, _context, text: self.remarks.append(text))
         self._deeds: tuple[tuple[int, Callable[[], object]], ...] = (
             (6, self._toggle), (4, self._explain), (2, self._arrange), (2, self._resize), (2, self._panel),
-            (1, self._lesson), (1, self._reset), (1, self._branch), (2, self._pause), (1, self._judge),
-            (1, self._assess), (1, self._theme),
+            (1, self._lesson), (1, self._reset), (1, self._branch), (1, self._resume), (2, self._pause),
+            (1, self._judge), (1, self._assess), (1, self._theme),
         )  # fmt: skip
 
     def take(self, event: Event) -> None:
         if isinstance(event, RunStarted):
             self._run = event
+            if event.directory is not None and event.directory not in self._earlier:
+                self._earlier.append(event.directory)
         if isinstance(event, Failed):
             self.failures.append(f"{event.notice} {event.traceback or ''}")
 
@@ -104,7 +108,12 @@ class Session:
         self._window.submit(Reset(play=True))
 
     def _branch(self) -> None:
-        self._window.submit(Branch(0))
+        done = 0 if self._run is None else self._run.done
+        self._window.submit(Branch(self._random.randint(done, done + 200)))
+
+    def _resume(self) -> None:
+        if earlier := self._earlier[:-1]:
+            self._window.submit(Resume(self._random.choice(earlier), play=True))
 
     def _pause(self) -> None:
         self._window.submit(Pause())
