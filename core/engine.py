@@ -307,10 +307,13 @@ class Engine:
             self._set_state(before if self._run is not None else EngineState.PAUSED)
             raise
         self._end_run()
-        if self._run is not None:
-            self._run.release()
         run.record = record
-        self._run = run
+        if self._run is None:
+            self._run = run
+        else:
+            self._run.release()
+            self._run = run
+            device.give_back_memory()
         self._answers.start_run(run)
         return run
 
