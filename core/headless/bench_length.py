@@ -24,7 +24,7 @@ LENGTHS = (1_000, 10_000, 100_000, 1_000_000)
 PROBED = 200  # slices timed at each length
 MOST_MEGABYTES = 300.0
 DEARER = 2.0  # at most, at the longest against the shortest: a curve is read off a deeper pyramid
-DEPTHS = ((20, 30, 0.95), (56, 16, 0.95), (110, 8, 0.95))  # layers, turns, goal
+DEPTHS = ((20, 60, 0.95), (56, 40, 0.95), (110, 24, 0.95))  # layers, turns, goal
 
 
 def rows() -> list[dict[str, Any]]:

@@ -62,7 +62,7 @@ class Row:
 
 ROWS = (
     Row(16, "a bare loop", _nothing, True, 0.95, 60),
-    Row(64, "a bare loop", _nothing, True, 0.98, 24),
+    Row(64, "a bare loop", _nothing, True, 0.98, 40),
     Row(16, "a well-written loop with a norm per parameter", _norm_each, True, 0.95, 120),
     Row(16, "a usual loop with a norm per parameter", _norm_each, False, 1.0, 60),
     Row(16, "a usual loop with a histogram per tensor", _histogram_each, False, 1.3, 60),
