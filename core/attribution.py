@@ -7,7 +7,6 @@ matplotlib.pyplot.
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +25,6 @@ from core.attribution_question import (
     Pieces,
     Question,
     refuse_if_too_large,
-    threads_for_one,
 )
 from core.methods import METHODS, STEM, Parameters, Size, Value, values
 from core.network import ResidualNetwork
@@ -111,7 +109,7 @@ def probabilities(network: ResidualNetwork, picture: Tensor) -> NDArray[np.float
     """Return the probability of every class, in eval mode, for a normalised picture (3, H, W)."""
     subject = as_snapshot(network)
     question = Question(subject, _batch_of_one(subject, picture), 0, {})
-    with torch.no_grad(), threads_for_one(question):
+    with torch.no_grad():
         logits = subject(question.picture)[0]
     result: NDArray[np.float64] = logits.cpu().double().softmax(0).numpy()
     result.flags.writeable = False
@@ -186,8 +184,7 @@ def _results(question: Question, method: str) -> Iterator[Result]:
     seconds = 0.0
     while not done:
         began = time.perf_counter()
-        with threads_for_one(question) if METHODS[method].one_pass else nullcontext():
-            piece = next(pieces)
+        piece = next(pieces)
         done = piece.done
         attribution: NDArray[np.float32] = piece.map.detach().cpu().numpy().copy()
         attribution.flags.writeable = False

@@ -1,7 +1,6 @@
 """One question about one picture, and how the work on it is cut into pieces that fit."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,10 +14,8 @@ from core.settings import NetworkSettings
 from core.snapshot import Snapshot
 
 # A forward and backward pass takes 70 to 90 ms for so many multiply-adds a thread; smaller pieces waste
-# what a pass costs whatever its size (20 ms with two threads, 8 with one) …
+# what a pass costs whatever its size (4 ms) …
 _CPU_BUDGET, _MOST_ON_CPU = 1_700_000_000, 64
-# … so that a single small picture's pass is quicker on one thread …
-_ONE_THREAD = 600_000_000
 # … and 60 ms of an accelerator that does 5 · 10¹² operations a second.
 _ACCELERATOR_BUDGET, _MOST_ON_ACCELERATOR = 50_000_000_000, 256
 # Bytes of one picture's pass forward and back for every number that a block puts out; measured: 20 to 24.
@@ -76,8 +73,7 @@ WEIGHTS: Mapping[str, int] = {"guided_grad_cam": 2, "deep_lift": 4}
 def completeness(question: Question, total: float) -> float | None:
     """Return |Σa − Δf| / |Δf| for a sum of attributions; Δf is the change from the zero picture."""
     ends = torch.cat([question.picture, torch.zeros_like(question.picture)])
-    with threads_for_one(question):
-        score, zero = question.scores(ends).cpu().double().tolist()
+    score, zero = question.scores(ends).cpu().double().tolist()
     return relative_gap(total, score - zero)
 
 
@@ -128,22 +124,6 @@ def piece_size(question: Question, weight: int = 1) -> int:
         return max(1, min(budget // work, _MOST_ON_CPU))
     fits = int(_free_bytes(device) * _SHARE_OF_FREE) // (weight * bytes_of_a_pass(settings, height, width))
     return max(1, min(_ACCELERATOR_BUDGET // work, _MOST_ON_ACCELERATOR, fits))
-
-
-@contextmanager
-def threads_for_one(question: Question) -> Iterator[None]:
-    """Work on one thread while a single picture is so small that a second one costs more than it gives."""
-    height, width = question.picture.shape[2:]
-    threads = torch.get_num_threads()
-    small = _multiply_adds(question.network.settings, height, width) <= _ONE_THREAD
-    if question.picture.device.type != "cpu" or threads == 1 or not small:
-        yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def refuse_if_too_large(question: Question, weight: int = 1) -> None:
