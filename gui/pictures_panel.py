@@ -91,6 +91,8 @@ class PicturesPanel(Panel):
         self._brought: Picture | None = None  # … or that one
         self._references: dict[str, str] = {}  # their names, and what they are
         self._owed: set[str] = set()  # requests put off until the panel is seen: "page", "answer"
+        self._shown = QTimer(self, singleShot=True, interval=0)  # until the panel has its region
+        self._shown.timeout.connect(self._catch_up)
         self._maps_old = True  # the views do not show the state's explanation yet
         self.filter = FilterBar(self)
         self.gallery = Gallery(self)
@@ -568,7 +570,7 @@ class PicturesPanel(Panel):
         if "answer" in owed:
             self._ask()
         self._follow()
-        QTimer.singleShot(0, self, self._catch_up)  # when the panel has its region
+        self._shown.start()
 
     def _catch_up(self) -> None:
         """Fetch the predictions that came while another panel stood in front."""
