@@ -28,7 +28,8 @@ FIRST_MAP_MS = 100.0  # and a lane's step
 SLOWER = 1.1  # than Captum with its best batching, at most
 OCCLUSION_GAIN = 5.0  # over Captum's defaults, at 28 × 28
 BATCHES = (8, 16, 32, 64)
-TURNS = 9
+TURNS, FEWER_TURNS, LONG_TURNS = 60, 9, 3
+SHORT_SECONDS = 0.1
 LONG_SECONDS = 1.0  # a map that takes longer gets three turns
 Call = Callable[[int | None], object]  # with so many pictures at once; None: as Captum has it
 
@@ -143,8 +144,8 @@ def _row(name: str, ours: Callable[[], object], peer: Callable[[], object], goal
             began = time.perf_counter()
             made()
             taken = time.perf_counter() - began
-            if taken > LONG_SECONDS:
-                turns = 3
+            if taken > SHORT_SECONDS:
+                turns = min(turns, LONG_TURNS if taken > LONG_SECONDS else FEWER_TURNS)
             if turn >= 0:
                 kept.append(taken)
         turn += 1
