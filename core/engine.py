@@ -453,10 +453,8 @@ class Engine:
             self._flush()  # so that no kill leaves a checkpoint without the steps before it
             run.save("regular")
             self._next_checkpoint = now + CHECKPOINT_SECONDS
-        if self._evaluates and (
-            self._answers.evaluation_is_due or (ended and not self._answers.is_evaluating)
-        ):
-            self._answers.evaluate(None)
+        if self._evaluates and (ended or self._answers.evaluation_is_due):
+            self._answers.evaluate(None)  # at the end in place of older figures still being taken
         if self._evaluates and run.step >= CAPTUM_AFTER_STEPS:
             self._answers.import_captum()
         if not run.has_living_lane:

@@ -211,6 +211,18 @@ def test_figures_after_a_toggle_say_that_statistics_are_stale() -> None:
     assert first.pictures == 32  # type: ignore[attr-defined]
 
 
+def test_the_last_figures_are_of_the_last_step_even_if_older_ones_were_being_taken() -> None:
+    bench = Bench(evaluate=True)
+    bench.engine.submit(Setup(run_settings()))
+    bench.ticks(lambda: bench.engine.run is not None and bench.engine.run.step == 5)
+    bench.engine._answers.evaluate(None)
+    bench.engine._answers._next_evaluation = float("inf")
+    while not bench.finished():
+        bench.engine._train()
+    bench.ticks(lambda: bool(bench.of(Evaluation)))
+    assert [event.step for event in bench.of(Evaluation)] == [6]  # type: ignore[attr-defined]
+
+
 def test_pages_filter_by_what_was_predicted() -> None:
     bench = trained(run_settings(), evaluate=True)
     bench.ticks(lambda: bool(bench.of(Evaluation)))
