@@ -91,7 +91,7 @@ def hang_once(data: Path) -> None:
     with window(HANG, data) as program:
         longest = program.wait_for("closing")
         ended = program.end(10)
-    assert longest < 1, "the window stood still while the engine hung"
+    assert longest < 0.3, "the window stood still while the engine hung"
     assert ended.code == 0
     assert ended.seconds < 6
     lines = [line for line in ended.errors.splitlines() if line.startswith("skipscope: ")]
