@@ -469,7 +469,7 @@ def kill_writers(times: int, seed: int) -> None:
         process.stdin.close()
     assert process.returncode == 0
     assert checkpoints > times
-    assert time.monotonic() - begin < 2 * times  # a hang would show; a busy machine may not
+    assert time.monotonic() - begin < 0.6 * times
 
     record = RunRecord.create(None, SETTINGS)
     assert record.close()
