@@ -1,16 +1,14 @@
 """The `train` rows of `bench`: a step with all probes against plain PyTorch loops.
 
-Against a bare, well-written loop (channels last, fused SGD) that reads nothing back, and one that reads
-`p.grad.norm().item()` of every parameter; against the same reading and a histogram of every gradient, over
-the edges that TensorBoard's `add_histogram` has, in the loop people write: torch's usual memory order and
-SGD as it comes. Data are resident in all. The ratio is the median over turns, so that a machine that slows
-down for a while slows both.
+Against a bare, well-written loop that reads nothing back; against what people write to see gradients
+at all, `p.grad.norm().item()` for every parameter; and against a histogram of every gradient over the
+edges that TensorBoard's `add_histogram` has. The ratio is the median over turns, so that a machine that
+slows down for a while slows both.
 """
 
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -48,24 +46,12 @@ _POSITIVE = 1e-12 * 1.1 ** np.arange(774)
 _EDGES = np.concatenate([-_POSITIVE[::-1], [0.0], _POSITIVE])
 
 
-@dataclass(frozen=True)
-class Row:
-    """A peer: what it reads, whether it is well written, and the share of its images per second we want."""
-
-    width: int
-    peer: str
-    read: Reading
-    careful: bool
-    goal: float
-    turns: int
-
-
-ROWS = (
-    Row(16, "a bare loop", _nothing, True, 0.95, 60),
-    Row(64, "a bare loop", _nothing, True, 0.98, 40),
-    Row(16, "a well-written loop with a norm per parameter", _norm_each, True, 0.95, 120),
-    Row(16, "a usual loop with a norm per parameter", _norm_each, False, 1.0, 60),
-    Row(16, "a usual loop with a histogram per tensor", _histogram_each, False, 1.3, 60),
+# width, peer in words, what the peer reads, goal (share of its images per second), turns
+ROWS: tuple[tuple[int, str, Reading, float, int], ...] = (
+    (16, "a bare loop", _nothing, 0.95, 60),
+    (64, "a bare loop", _nothing, 0.98, 40),
+    (16, "a norm per parameter", _norm_each, 1.0, 120),
+    (16, "a histogram per tensor", _histogram_each, 1.3, 60),
 )
 
 
@@ -73,20 +59,19 @@ def rows() -> list[dict[str, Any]]:
     """Measure every row in turns (A B A B …), step by step."""
     torch.set_num_threads(threads())
     dataset = load_dataset("fashion-mnist", image_size=28, seed=0)
-    return [_measured(dataset, row) for row in ROWS]
+    return [_row(dataset, *row) for row in ROWS]
 
 
-def _measured(dataset: Dataset, row: Row) -> dict[str, Any]:
+def _row(dataset: Dataset, width: int, peer: str, read: Reading, goal: float, turns: int) -> dict[str, Any]:
     batch = 32
-    network = NetworkSettings(width=row.width)
+    network = NetworkSettings(width=width)
     settings = RunSettings(lanes=(lane("A", network),), batch_size=batch, threads=threads())
     mine, theirs, ratio, spread = in_turns(
-        InstrumentedStep(dataset, settings, CPU), plain_step(dataset, settings, row.read, row.careful),
-        row.turns,
-    )  # fmt: skip
+        InstrumentedStep(dataset, settings, CPU), plain_step(dataset, settings, read), turns
+    )
     return {
-        "row": f"train width {row.width} against {row.peer} (images/s)", "ours": batch / mine,
-        "peer": batch / theirs, "ratio": ratio, "goal": row.goal, "met": ratio >= row.goal, "spread": spread,
+        "row": f"train width {width} against {peer} (images/s)", "ours": batch / mine, "peer": batch / theirs,
+        "ratio": ratio, "goal": goal, "met": ratio >= goal, "spread": spread,
     }  # fmt: skip
 
 
@@ -125,21 +110,14 @@ class InstrumentedStep:
 
 
 def plain_step(
-    dataset: Dataset,
-    settings: RunSettings,
-    read: Reading = _nothing,
-    careful: bool = True,
-    device: torch.device = CPU,
+    dataset: Dataset, settings: RunSettings, read: Reading = _nothing, device: torch.device = CPU
 ) -> Step:
-    """Return a loop's step with `read` in it, as a careful person writes it, or as it is usually written."""
+    """Return the loop a careful person writes: data resident, channels last, fused SGD; then `read`."""
     network = ResidualNetwork(settings.lanes[0].network).to(device)
     initialise(network, settings.seed)
-    if not careful:
-        network.memory_format = torch.contiguous_format
-    network.to(memory_format=network.memory_format)
+    network.to(memory_format=torch.channels_last)
     network.train()
-    fused = True if careful else None
-    optimiser = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4, fused=fused)
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4, fused=True)
     data = Batches(dataset, settings, device)
     number = 0
 
