@@ -9,7 +9,7 @@ from collections.abc import Sequence
 os.environ.setdefault("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "1")
 # OpenMP's threads spin for milliseconds while they wait for one another: where something else wants a core, a
 # step then takes 20 times as long. Asleep at once, they take longer to wake than many operations last. So they
-# spin for 20 microseconds first: at width 16 two cores train half as fast again (measured; ARCHITECTURE.md).
+# spin for a thousand turns first: at width 16 two cores train half as fast again (measured; ARCHITECTURE.md).
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")

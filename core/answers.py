@@ -75,12 +75,7 @@ class Answers:
     @property
     def evaluation_is_due(self) -> bool:
         """Whether held-out figures may be taken again without costing more than their share."""
-        return not self.is_evaluating and time.perf_counter() >= self._next_evaluation
-
-    @property
-    def is_evaluating(self) -> bool:
-        """Whether held-out figures are being taken."""
-        return self._evaluating is not None
+        return self._evaluating is None and time.perf_counter() >= self._next_evaluation
 
     def start_run(self, run: LiveRun) -> None:
         """Speak of another run from now on."""
