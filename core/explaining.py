@@ -13,7 +13,7 @@ from core.comparison import Frame
 from core.live_run import LiveRun
 from core.map_cache import MapCache, MapKey, picture_key
 from core.messages import Attributed, Event, Explain, Explanation, readonly
-from core.methods import METHODS, Parameters, Size, values
+from core.methods import METHODS, MethodError, Parameters, Size, values
 from core.notices import Notice
 from core.snapshot import Snapshot, snapshot
 from core.sources import Source, Subject, as_seen
@@ -22,13 +22,21 @@ from core.stopwatch import Stopwatch
 Publish = Callable[[Event], None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """A frame with every parameter's value, or why this network has no such map."""
+
+    frame: Frame
+    chosen: Parameters
+    error: MethodError | None = None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Asked:
     """One network's part of the question."""
 
     subject: Subject
     picture: Tensor  # (3, S, S) as the network gets it
-    size: Size
     target: int
     against: int
     chances: NDArray[np.float64]
@@ -40,13 +48,14 @@ def explanation(
     """Explain one picture with every network of a source; publishes coarse and whole maps.
 
     Asked for by hand, every map is published as it comes; a refresh comes whole. Raises MethodError
-    where the arrangement or a parameter is none.
+    where the arrangement is none, or a parameter is none for every network; what only some of them
+    lack (a block of a deeper one) comes as a reason.
     """
     watch = Stopwatch()
     answers: list[Attributed] = []
     looks: NDArray[np.uint8] | None = None
     label: int | None = None
-    plans = [comparison.frames(request, len(subject.network.blocks)) for subject in source.subjects]
+    plans = _plans(request, source)
     total = sum(map(len, plans))
     frames_each = max(map(len, plans))
     wrong = _unsuitable_everywhere(source)
@@ -62,14 +71,14 @@ def explanation(
             frames=frames_each, arrangement=request.arrangement, unsuitable=wrong,
         ))  # fmt: skip
 
-    for subject, frames in zip(source.subjects, plans, strict=True):
+    for subject, plan in zip(source.subjects, plans, strict=True):
         picture, seen, label = as_seen(request.picture, subject, run)
         looks = seen if looks is None else looks
         asked = _asked(request, subject, picture)
         networks = _Networks(subject)
         yield from watch.pause()
-        for frame in frames:
-            pieces = _frame(asked, frame, networks, answers, known, key)
+        for planned in plan:
+            pieces = _frame(asked, planned, networks, answers, known, key)
             for answer, done in pieces:
                 if not done and not request.automatic:
                     reply(False, answer)
@@ -87,8 +96,27 @@ def _asked(request: Explain, subject: Subject, picture: Tensor) -> _Asked:
     target = request.target if request.target is not None else ranked[0]
     runner_up = next((each for each in ranked if each != target), target)
     against = request.against if request.against is not None else runner_up
-    size = Size(min(picture.shape[1:]), len(subject.network.blocks))
-    return _Asked(subject, picture, size, target, against, chances)
+    return _Asked(subject, picture, target, against, chances)
+
+
+def _plans(request: Explain, source: Source) -> list[list[_Planned]]:
+    """Lay out every network's frames; raises MethodError where a frame is none for every network."""
+    plans = []
+    for subject in source.subjects:
+        size = Size(subject.transform.size, len(subject.network.blocks))
+        plans.append([_planned(frame, size) for frame in comparison.frames(request, size.blocks)])
+    for same in zip(*plans, strict=False):  # a filmstrip of a deeper network is longer
+        errors = [each.error for each in same if each.error is not None]
+        if len(errors) == len(plans):
+            raise errors[0]
+    return plans
+
+
+def _planned(frame: Frame, size: Size) -> _Planned:
+    try:
+        return _Planned(frame, _every(values(frame.method, frame.parameters, size)))
+    except MethodError as error:
+        return _Planned(frame, frame.parameters, error)
 
 
 class _Networks:
@@ -113,21 +141,29 @@ class _Networks:
 
 
 def _frame(
-    asked: _Asked, frame: Frame, networks: _Networks, before: list[Attributed], known: MapCache, key: object
+    asked: _Asked,
+    planned: _Planned,
+    networks: _Networks,
+    before: list[Attributed],
+    known: MapCache,
+    key: object,
 ) -> Iterator[tuple[Attributed, bool]]:
     """Yield a frame's answer, coarse and then whole; a map that is not right here comes as a reason."""
+    frame, chosen = planned.frame, planned.chosen
     if frame.role == "difference":
         yield _difference(before[-2], before[-1]), True
         return
     network = networks.of(frame)
     chances = asked.chances if network is asked.subject.network else probabilities(network, asked.picture)
     target = asked.against if frame.role == "against" else asked.target
-    chosen = _every(values(frame.method, frame.parameters, asked.size))
     answer = Attributed(
         asked.subject.name, None, None, readonly(np.array(chances)), target, None, network.shortcuts,
         method=frame.method, parameters=chosen, role=frame.role, block=frame.block,
         baseline=METHODS[frame.method].baseline,
     )  # fmt: skip
+    if planned.error is not None:
+        yield replace(answer, reason=planned.error.notice), True
+        return
     place = MapKey(
         asked.subject.weights, network.shortcuts, network.branches, key, frame.method, chosen, target
     )

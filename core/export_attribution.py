@@ -46,8 +46,7 @@ def write_arrays(path: Path, attribution: NDArray[np.float32], facts: MapFacts) 
 
     The JSON holds the array's sha256, so that a pair that does not belong together is found out.
     """
-    if path.suffix.lower() != ".npy":
-        raise ExportError("the name of an array must end in .npy, not {name}", name=path.name)
+    check_array_name(path)
     array = np.ascontiguousarray(attribution, np.float32)
     file = io.BytesIO()
     np.save(file, array, allow_pickle=False)
@@ -56,6 +55,18 @@ def write_arrays(path: Path, attribution: NDArray[np.float32], facts: MapFacts) 
     record = {**as_json(facts), "shape": list(array.shape), "sha256": hashlib.sha256(data).hexdigest()}
     text = json.dumps(record, allow_nan=False, ensure_ascii=False, indent=2) + "\n"
     write_file(json_path(path), text.encode("utf-8", "replace"))
+
+
+def check_array_name(path: Path) -> None:
+    """Raise ExportError where an array cannot go by this name.
+
+    A JSON that has no array beside it is somebody else's file and must not be written over.
+    """
+    if path.suffix.lower() != ".npy":
+        raise ExportError("the name of an array must end in .npy, not {name}", name=path.name)
+    beside = json_path(path)
+    if beside.exists() and not path.exists():
+        raise ExportError("{path} is there already; choose another name", path=beside)
 
 
 def json_path(path: Path) -> Path:

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from core.attribution import attribute, probabilities
-from core.export_attribution import MapFacts, write_arrays
+from core.export_attribution import MapFacts, check_array_name, write_arrays
 from core.exports import write_file
 from core.foreign import title
 from core.headless.arguments import UsageError
@@ -85,6 +85,8 @@ def _check_out(out: Path) -> None:
         raise UsageError("--out needs the name of a file, not of a folder: {path}", path=out)
     if not out.parent.is_dir():
         raise UsageError("{path} cannot be written: there is no folder {folder}", path=out, folder=out.parent)
+    if out.suffix.lower() == ".npy":
+        check_array_name(out)
 
 
 def _overlay_png(pixels: Pixels, attribution: NDArray[np.float32]) -> bytes:

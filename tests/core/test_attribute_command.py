@@ -214,6 +214,15 @@ def test_where_nothing_can_be_written_nothing_is_computed(
     assert "no-such.pt" not in capsys.readouterr().err
 
 
+def test_a_json_in_the_way_is_found_before_anything_is_computed(
+    picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "map.json").write_text("theirs", "utf-8")
+    words = ["attribute", "no-such.pt", str(picture), "--out", str(tmp_path / "map.npy")]
+    assert main.main(words) == 2
+    assert "map.json is there already" in capsys.readouterr().err
+
+
 def test_out_takes_one_picture(picture: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["attribute", "no-such.pt", str(picture), str(picture), "--out", "map.npy"]) == 2
     assert "--report" in capsys.readouterr().err
@@ -244,6 +253,22 @@ def test_a_map_that_is_not_contiguous_is_written_right(tmp_path: Path) -> None:
 def test_an_array_has_its_ending(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"\.npy"):
         write_arrays(tmp_path / "map.json", np.zeros((1, 2, 2), np.float32), facts())
+
+
+def test_a_json_of_somebody_else_is_not_written_over(tmp_path: Path) -> None:
+    theirs = tmp_path / "map.json"
+    theirs.write_text("theirs", "utf-8")
+    with pytest.raises(ExportError, match=r"map\.json is there already"):
+        write_arrays(tmp_path / "map.npy", np.zeros((1, 2, 2), np.float32), facts())
+    assert sorted(tmp_path.iterdir()) == [theirs]
+    assert theirs.read_text("utf-8") == "theirs"
+
+
+def test_a_pair_is_written_over_as_a_pair(tmp_path: Path) -> None:
+    for value in (1, 2):
+        write_arrays(tmp_path / "map.npy", np.full((1, 2, 2), value, np.float32), facts(target=value))
+    assert np.load(tmp_path / "map.npy").max() == 2
+    assert json.loads((tmp_path / "map.json").read_text("utf-8"))["target"] == 2
 
 
 def test_strengths_in_words() -> None:

@@ -28,6 +28,7 @@ from core.messages import (
 )
 from core.methods import METHODS, STEM
 from core.network import ResidualNetwork
+from core.settings import NetworkSettings, lane
 from core.snapshot import snapshot
 from tests.core.by_hand import Bench, run_settings, tiny_dataset, use_tiny_dataset
 
@@ -128,6 +129,27 @@ def test_a_filmstrip_of_a_method_without_blocks_is_refused() -> None:
     bench.engine.submit(request)
     bench.ticks(lambda: bool(bench.of(Failed)))
     assert bench.of(Failed)[0].request == request.id  # type: ignore[attr-defined]
+
+
+def test_a_block_that_one_network_lacks_is_shown_of_the_other() -> None:
+    bench = Bench()
+    depths = (lane("A", NetworkSettings(18, width=4)), lane("B", NetworkSettings(20, width=4)))
+    bench.engine.submit(Setup(run_settings(lanes=depths), play=False))
+    bench.ticks(most=3)
+    answer = asked(bench, Explain(0, "grad_cam", target=1, parameters=(("block", 8),)))
+    without, alone = answer.networks[0], attribute(network(bench, 1), picture(bench, 0), "grad_cam", 1)
+    assert without.attribution is None
+    assert without.reason is not None
+    assert "7" in str(without.reason)
+    assert np.array_equal(answer.networks[1].attribution, alone.attribution)
+
+
+def test_a_block_that_every_network_lacks_is_refused() -> None:
+    bench = paused()
+    bench.engine.submit(Explain(0, "grad_cam", target=1, parameters=(("block", 8),)))
+    bench.ticks(lambda: bool(bench.of(Failed)))
+    assert "7" in str(bench.of(Failed)[0].notice)  # type: ignore[attr-defined]
+    assert not bench.of(Explanation)
 
 
 def test_several_methods_stand_side_by_side_each_with_its_parameters() -> None:
