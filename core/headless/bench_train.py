@@ -49,8 +49,8 @@ _EDGES = np.concatenate([-_POSITIVE[::-1], [0.0], _POSITIVE])
 # width, peer in words, what the peer reads, goal (share of its images per second), turns
 ROWS: tuple[tuple[int, str, Reading, float, int], ...] = (
     (16, "a bare loop", _nothing, 0.95, 60),
-    (64, "a bare loop", _nothing, 0.98, 40),
-    (16, "a norm per parameter", _norm_each, 1.0, 120),
+    (64, "a bare loop", _nothing, 0.98, 60),
+    (16, "a norm per parameter", _norm_each, 1.0, 300),
     (16, "a histogram per tensor", _histogram_each, 1.3, 60),
 )
 

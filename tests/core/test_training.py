@@ -100,6 +100,25 @@ def test_updates_equal_torchs_sgd_bit_for_bit() -> None:
         assert torch.equal(a, b), name
 
 
+@pytest.mark.parametrize("block", ["post", "pre", "pre_shared"])
+def test_statistics_and_their_counts_are_those_of_plain_norms(block: str) -> None:
+    """With a branch and a shortcut cut: a norm that saw no batch has counted none."""
+    settings = NetworkSettings(width=4, block=block)  # type: ignore[arg-type]
+    run = run_of(settings)
+    ours, reference = Lane(run.lanes[0], run, CPU), ResidualNetwork(settings)
+    initialise(reference, run.seed)
+    shortcuts, branches = (1.0,) * 4 + (0.0,) + (1.0,) * 3, (1.0, 1.0, 0.0, 1.0, 1.0, 1.0, 0.0, 1.0)
+    ours.set_strengths(shortcuts, branches)
+    reference.train().set_strengths(shortcuts, branches)
+    for step in (1, 2, 3):
+        ours.step(step, *batch(step), 0.0)
+        reference(batch(step)[0])
+    theirs = dict(reference.named_buffers())
+    assert {int(n) for name, n in theirs.items() if name.endswith("tracked")} == {0, 3}
+    for name, buffer in ours.network.named_buffers():
+        assert torch.equal(buffer, theirs[name]), name
+
+
 def test_cut_and_restored_lane_trains_as_one_built_so() -> None:
     """A cut from step 1 equals a lane that starts cut; the cut projection keeps its weights."""
     settings = NetworkSettings(width=4)
@@ -123,6 +142,9 @@ def test_momentum_of_a_cut_projection_is_zeroed() -> None:
     ours = Lane(run.lanes[0], run, CPU)
     ours.step(1, *batch(), 0.05)
     assert ours.momentum["layer2.0.shortcut.0.weight"].any()
+    with pytest.raises(RuntimeError, match="not been taken"):
+        ours.set_strengths((0.0,) * 8)
+    ours.take_readings()
     ours.set_strengths((0.0,) * 8)
     assert not ours.momentum["layer2.0.shortcut.0.weight"].any()
     assert ours.momentum["layer2.0.conv1.weight"].any()
