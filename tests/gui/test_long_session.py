@@ -161,6 +161,8 @@ def test_half_an_hour_of_restlessness_leaves_nothing_behind(tmp_path: Path) -> N
     parts = [session.readings[part * fifth : (part + 1) * fifth] for part in range(5)]
     growth, higher = (measure(parts[-1]) - measure(parts[1]) for measure in (statistics.median, max))
     figures = ", ".join(f"{statistics.median(part):.0f} ({max(part):.0f})" for part in parts)
-    sys.stderr.write(f"seed {seed}: {len(session.done)} deeds; medians (peaks) of each fifth, MB: {figures}\n")
+    sys.stderr.write(
+        f"seed {seed}: {len(session.done)} deeds; medians (peaks) of each fifth, MB: {figures}\n"
+    )
     assert growth < MOST_GROWTH, (seed, growth)
     assert higher < HIGHER_PEAK, (seed, higher)
