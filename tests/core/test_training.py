@@ -199,6 +199,20 @@ def test_samples_are_what_the_blocks_computed() -> None:
         assert ours.samples.deviations[number] == pytest.approx(y.std().item(), rel=1e-4)
 
 
+def test_channels_that_are_zero_on_the_whole_batch_are_dead() -> None:
+    run = run_of(NetworkSettings(width=4))
+    ours = Lane(run.lanes[0], run, CPU)
+    norm = ours.network.blocks[0].bn2
+    assert isinstance(norm, torch.nn.BatchNorm2d)
+    with torch.no_grad():
+        norm.bias[1:] = -1000.0  # below zero whatever the shortcut brings
+        norm.bias[0] = 1.0
+    ours.step(1, *batch(), 0.0)
+    assert ours.samples is not None
+    assert ours.samples.dead[0] == 0.75
+    assert ours.samples.dead[2:].max() < 0.75
+
+
 def test_cosine_goes_from_the_base_to_zero() -> None:
     assert scheduled(0.1, "cosine", 1, 100) == 0.1
     assert scheduled(0.1, "cosine", 51, 100) == pytest.approx(0.05)
