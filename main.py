@@ -14,6 +14,7 @@ if "OMP_WAIT_POLICY" not in os.environ:
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
+from core.allocator import keep_freed_memory
 from core.headless.arguments import COMMANDS, parse_command, parse_window
 from core.notices import SkipscopeError
 
@@ -21,6 +22,7 @@ from core.notices import SkipscopeError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; returns the exit code (0, 1: a goal is missed, 2: bad input, 130: interrupted)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    keep_freed_memory()
     try:
         if words and words[0] in COMMANDS:
             return _command(words)

@@ -1,8 +1,5 @@
 """Which device to compute on, with the reason in words, and how many threads."""
 
-import contextlib
-import ctypes
-
 import psutil
 import torch
 
@@ -44,12 +41,6 @@ def threads(wanted: int = 0) -> int:
     One of two cores gives 0.65 of the speed; painting is what has to yield.
     """
     return wanted or psutil.cpu_count(logical=False) or 1
-
-
-def give_back_memory() -> None:
-    """Hand freed memory back to the system where the allocator (glibc's) would keep hundreds of megabytes."""
-    with contextlib.suppress(OSError, TypeError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _works(question: object) -> bool:

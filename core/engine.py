@@ -16,7 +16,7 @@ from typing import assert_never
 
 import torch
 
-from core import checkpoint, device, export_weights, imagenet, run_start, sources
+from core import allocator, checkpoint, device, export_weights, imagenet, run_start, sources
 from core.acts import Act
 from core.answers import Answers
 from core.datasets import load_dataset, local_datasets
@@ -313,7 +313,7 @@ class Engine:
         else:
             self._run.release()
             self._run = run
-            device.give_back_memory()
+            allocator.give_back_memory()
         self._answers.start_run(run)
         return run
 

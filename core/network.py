@@ -40,7 +40,8 @@ class ZeroPadding(nn.Module):
 class BatchNorm(nn.BatchNorm2d):
     """Batch normalisation whose batches may be counted elsewhere, for all norms at once.
 
-    One by one, adding 1 to each counter takes a hundredth of a step.
+    One by one, adding 1 to each counter takes a hundredth of a step; so do the checks in
+    `F.batch_norm` that the norms of a network cannot fail.
     """
 
     counts = True
@@ -48,9 +49,10 @@ class BatchNorm(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         if self.counts or self.momentum is None or not self.training:  # a plain average goes by its own count
             return super().forward(x)
-        return F.batch_norm(
-            x, self.running_mean, self.running_var, self.weight, self.bias, True, self.momentum, self.eps
-        )
+        return torch.batch_norm(
+            x, self.weight, self.bias, self.running_mean, self.running_var, True, self.momentum, self.eps,
+            torch.backends.cudnn.enabled,
+        )  # fmt: skip
 
 
 class ResidualBlock(nn.Module):

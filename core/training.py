@@ -105,6 +105,8 @@ class Lane:
         self._parameters: list[Tensor] = [parameter for _, parameter in used]
         self._buffers = [self.momentum[name] for name, _ in used]
         self._find_branches([name for name, _ in used])
+        values = sum(self._parameters[place].numel() for place in self._vector_places)
+        self._vectors = torch.zeros(CAPACITY, values, device=self.device)
         moved = [weight not in unused for weight in self._norm_weights]
         self._moved = torch.tensor(moved, dtype=torch.int64, device=self.device)
 
@@ -187,12 +189,18 @@ class Lane:
 
     def take_readings(self) -> Readings:
         """Copy the readings since the last call off the device; empties the store."""
-        table = self._readings[: self._filled].detach().to("cpu", torch.float64, copy=True).numpy()
+        table, vectors = (
+            part[: self._filled].detach().to("cpu", torch.float64, copy=True).numpy()
+            for part in (self._readings, self._vectors)
+        )
         steps, self._filled = self._filled, 0
         table[:, 1] /= self._batch_size
-        outputs = 2 + len(self._branch_owners)
+        outputs = 2 + len(self._tensor_owners)
         squares = np.zeros((self.blocks, steps))
-        np.add.at(squares, self._branch_owners, np.square(table[:, 2:outputs]).T)
+        np.add.at(squares, self._tensor_owners, np.square(table[:, 2:outputs]).T)
+        if self._vector_places:
+            sums = np.add.reduceat(np.square(vectors), self._vector_starts, axis=1)
+            np.add.at(squares, self._vector_owners, sums.T)
         columns = (table[:, 0], table[:, 1], np.sqrt(squares).T, table[:, outputs : outputs + self.blocks])
         return Readings(*(readonly(np.ascontiguousarray(column)) for column in columns))
 
@@ -225,13 +233,24 @@ class Lane:
                 places.append(place)
                 owners.append(index[block])
         self._branch_places = places
-        self._branch_owners = np.array(owners, np.intp)
         self._branch_index = torch.tensor(owners, dtype=torch.int64, device=self.device)
+        # gradients of vectors are kept as they are: 32 norms of a few numbers each take longer than one copy
+        vector = np.array([self._parameters[place].dim() == 1 for place in places], np.bool_)
+        sizes = [self._parameters[place].numel() for place in np.array(places, np.intp)[vector]]
+        self._tensor_places = np.array(places, np.intp)[~vector].tolist()
+        self._vector_places = np.array(places, np.intp)[vector].tolist()
+        self._tensor_owners = np.array(owners, np.intp)[~vector]
+        self._vector_owners = np.array(owners, np.intp)[vector]
+        self._vector_starts = np.cumsum([0, *sizes[:-1]])
 
     @torch.no_grad()
     def _read_norms(self, row: Tensor, gradients: list[Tensor], outputs: list[Tensor]) -> None:
-        norms = self._norms([gradients[place] for place in self._branch_places] + outputs)
+        norms = self._norms([gradients[place] for place in self._tensor_places] + outputs)
         row[2 : 2 + len(norms)] = norms
+        if self._vector_places:
+            torch.cat(
+                [gradients[place] for place in self._vector_places], out=self._vectors[self._filled - 1]
+            )
 
     def _branch_norms(self, tensors: list[Tensor]) -> Tensor:
         """Norm over each block's residual branch of tensors that go with the parameters, (blocks,)."""

@@ -12,7 +12,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QMainWindow, QMenu
 from pytestqt.qtbot import QtBot
 
-from core.device import give_back_memory
+from core.allocator import give_back_memory
 from core.messages import LaneSlice, TrainingSlice
 from gui.main_window import MainWindow
 from gui.window_state import WindowState

@@ -17,6 +17,7 @@ import psutil
 import pytest
 from PySide6.QtCore import QEventLoop, QTimer, qInstallMessageHandler
 
+from core.allocator import keep_freed_memory
 from core.lessons import lesson_names
 from core.messages import Assess, Branch, Event, Failed, JudgeAll, Pause, Play, Reset, Resume, RunStarted
 from core.methods import METHODS
@@ -136,6 +137,7 @@ def test_half_an_hour_of_restlessness_leaves_nothing_behind(tmp_path: Path) -> N
     faulthandler.cancel_dump_traceback_later()  # longer than any test else
     os.environ["SKIPSCOPE_DATA_DIR"] = str(tmp_path)
     seed = int(time.time())
+    keep_freed_memory()  # as main.py does
     make_application()
     window = open_window(argparse.Namespace(run=None, lesson=None, files=[]))
     stop = keep_alive(window)
