@@ -18,6 +18,7 @@ from torch.nn import functional as F
 DATASET, IMAGE_SIZE, BATCH_SIZE, SEED = "fashion-mnist", 28, 32, 0
 STEPS, EPOCHS = None, 10  # the length in steps, or where that is None in epochs
 MOMENTUM, WEIGHT_DECAY, SCHEDULE, AUGMENT = 0.9, 5e-4, "constant", False
+PRECISION = "float32"
 LANES = []
 # </settings>
 
@@ -225,7 +226,8 @@ def train(batches, steps, device, say=print):
             if SCHEDULE == "cosine":
                 rate = lane["learning_rate"] * 0.5 * (1 + math.cos(math.pi * (step - 1) / steps))
                 optimiser.param_groups[0]["lr"] = rate
-            loss = F.cross_entropy(network(pictures), labels)
+            with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=PRECISION == "bfloat16"):
+                loss = F.cross_entropy(network(pictures), labels)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()

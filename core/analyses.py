@@ -106,7 +106,7 @@ def _findings(run: LiveRun, patient: Patient, instrument: Instrument) -> Finding
             yield slow_motion(
                 network, patient.momentum, pictures, truth, step=patient.next_step,
                 learning_rate=patient.learning_rate, momentum_factor=run.settings.momentum,
-                weight_decay=run.settings.weight_decay,
+                weight_decay=run.settings.weight_decay, precision=run.settings.precision,
             ), 1.0  # fmt: skip
         case "lesions":
             yield from lesions_in_pieces(network, held_out, labels, seed=run.settings.seed)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.datasets import Dataset
+from core.device import moved
 from core.network import derived_seed
 from core.notices import SkipscopeError
 from core.settings import RunSettings
@@ -47,7 +48,7 @@ class Batches:
         epoch, place = divmod(step - 1, self.steps_per_epoch)
         if epoch != self._epoch:
             generator = torch.Generator().manual_seed(derived_seed(self._seed, f"epoch {epoch}"))
-            self._order = torch.randperm(len(self._labels), generator=generator).to(self._labels.device)
+            self._order = moved(torch.randperm(len(self._labels), generator=generator), self._labels.device)
             self._epoch = epoch
         chosen = self._order[place * self.batch_size : (place + 1) * self.batch_size]
         pictures = self._pictures[chosen]
@@ -86,4 +87,5 @@ def augmented(pictures: Tensor, generator: torch.Generator) -> Tensor:
     device = pictures.device
     index = torch.arange(count, device=device).view(-1, 1, 1, 1)
     channels = torch.arange(pictures.shape[1], device=device).view(1, -1, 1, 1)
-    return padded[index, channels, rows.to(device)[:, None, :, None], columns.to(device)[:, None, None, :]]
+    rows, columns = moved(rows, device), moved(columns, device)
+    return padded[index, channels, rows[:, None, :, None], columns[:, None, None, :]]

@@ -1,10 +1,12 @@
 """Which device to compute on, with the reason in words, and how many threads."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import psutil
 import torch
 
 from core.notices import Notice
-from core.settings import SettingsError
+from core.settings import Precision, SettingsError
 
 
 def available() -> tuple[str, ...]:
@@ -41,6 +43,20 @@ def threads(wanted: int = 0) -> int:
     One of two cores gives 0.65 of the speed; painting is what has to yield.
     """
     return wanted or psutil.cpu_count(logical=False) or 1
+
+
+def moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Move a tensor from the CPU; a CUDA device is not waited for."""
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[None]:
+    """What a forward pass computes in: bfloat16 where that is asked for and does no harm, as torch decides."""
+    if precision == "float32":
+        return nullcontext()
+    return torch.autocast(device.type, torch.bfloat16)
 
 
 def _works(question: object) -> bool:

@@ -30,6 +30,7 @@ def script(settings: RunSettings) -> str:
         "epochs",
         f"MOMENTUM, WEIGHT_DECAY, SCHEDULE, AUGMENT = {settings.momentum!r}, {settings.weight_decay!r}, "
         f"{settings.schedule!r}, {settings.augment}",
+        f"PRECISION = {settings.precision!r}",
         "LANES = [",
         *(line for lane in settings.lanes for line in _lane(lane)),
         "]",

@@ -17,6 +17,7 @@ Activation = Literal["relu", "tanh", "sigmoid"]
 Projection = Literal["conv", "pad"]
 Init = Literal["he", "torch"]
 BranchInit = Literal["normal", "small", "zero"]
+Precision = Literal["float32", "bfloat16"]
 Schedule = Literal["constant", "cosine"]
 
 FOUR_STAGES: Mapping[int, tuple[int, ...]] = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
@@ -141,6 +142,7 @@ class RunSettings:
     weight_decay: float = 5e-4
     schedule: Schedule = "constant"
     augment: bool = False
+    precision: Precision = "float32"
     device: str = "auto"
     threads: int = 0  # 0: all physical cores; a running run carries the number
 
@@ -233,6 +235,9 @@ SETTINGS: tuple[Setting, ...] = (
             high=100_000),
     Setting("seed", "Seed", "The same seed gives the same weights and the same batches.", "run", "int", low=0,
             high=2**31 - 1),
+    Setting("precision", "Precision", "What a training step computes in: float32, or bfloat16 where torch holds it "
+            "harmless. Weights, figures and explanations are float32 either way.", "run", "choice",
+            choices=("float32", "bfloat16")),
     Setting("device", "Device", "Where the tensors live.", "run", "device"),
 )  # fmt: skip
 SETTING: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}

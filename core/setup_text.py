@@ -21,8 +21,8 @@ from core.settings import (
 
 MOST_CHARACTERS = 100_000
 _KINDS = {
-    "a word": ("dataset", "schedule", "device", "name", "checkpoint", "stem", "block", "norm", "activation",
-               "projection", "init", "branch_init"),
+    "a word": ("dataset", "schedule", "precision", "device", "name", "checkpoint", "stem", "block", "norm",
+               "activation", "projection", "init", "branch_init"),
     "a whole number": ("image_size", "batch_size", "seed", "steps", "epochs", "threads", "depth", "width",
                        "classes"),
     "a number": ("momentum", "weight_decay", "learning_rate"),

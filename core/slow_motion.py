@@ -5,10 +5,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from core.device import autocast
 from core.findings import SlowMotion
 from core.messages import readonly
 from core.network import ResidualBlock, ResidualNetwork
 from core.norms import norm, norm_of_all, numbers, rms, wide
+from core.settings import Precision
 
 
 class _Recorder:
@@ -37,6 +39,7 @@ def slow_motion(
     learning_rate: float,
     momentum_factor: float,
     weight_decay: float,
+    precision: Precision = "float32",
 ) -> SlowMotion:
     """Return the numbers of the step that one batch, (N, 3, H, W) and (N,), would make.
 
@@ -47,7 +50,8 @@ def slow_motion(
     seen = _Recorder()
     for block in network.blocks:
         block.probe = seen
-    loss = F.cross_entropy(network(pictures), labels)
+    with autocast(pictures.device, precision):
+        loss = F.cross_entropy(network(pictures), labels)
     for block in network.blocks:
         block.probe = None
     unused = network.unused_parameters()

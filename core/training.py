@@ -3,9 +3,11 @@
 A step computes loss and gradients with one `autograd.grad` call that also returns the gradient at
 every block's output; norms are taken fused (`torch._foreach_norm`), the update is torch's fused
 SGD kernel on prebuilt lists. There is no Python work per parameter, and readings stay on the
-device until `take_readings`, which makes the blocks' norms of the tensors'.
+device until `take_readings`, which makes the blocks' norms of the tensors'. On a CUDA device the
+steps between samples are one captured graph, captured anew after every toggle.
 """
 
+import logging
 import math
 from dataclasses import dataclass
 
@@ -15,6 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from core.captured import Captured, can_capture
+from core.device import autocast
 from core.messages import BlockSamples, readonly
 from core.network import BatchNorm, ResidualBlock, ResidualNetwork, initialise
 from core.settings import LaneSettings, RunSettings
@@ -24,6 +28,8 @@ SAMPLE_EVERY = 20  # steps between readings that cost a pass over the activation
 CAPACITY = 64  # steps of readings kept on the device
 # Squares of float32 gradients below this vanish in a float32 sum, so such norms are taken again in float64.
 TINY = 1e-16
+
+log = logging.getLogger("skipscope")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,9 +51,12 @@ class Lane:
         self.device = device
         self._batch_size = run.batch_size
         self.diverged_at: int | None = None
-        self.samples: BlockSamples | None = None
+        self._samples: BlockSamples | None = None
+        self._sampled: tuple[int, Tensor] | None = None  # a newer one, still on the device: (step, columns)
         self._momentum_factor = run.momentum
         self._weight_decay = run.weight_decay
+        self._precision = run.precision
+        self._captures = can_capture(device)
         self.network = ResidualNetwork(settings.network)
         initialise(self.network, run.seed)
         self.network.to(device, memory_format=self.network.memory_format)  # type: ignore[call-overload]
@@ -96,6 +105,8 @@ class Lane:
         """Set strengths from the next step on; take the readings before. What is left out loses its momentum."""
         if self._filled:
             raise RuntimeError("readings of other strengths have not been taken")
+        self._captured: Captured | None = None
+        self._is_warm = False  # a step has been done with these strengths: it can be captured
         self.network.set_strengths(shortcuts, branches)
         self.shortcuts, self.branches = self.network.shortcuts, self.network.branches
         unused = self.network.unused_parameters()
@@ -105,10 +116,20 @@ class Lane:
         self._parameters: list[Tensor] = [parameter for _, parameter in used]
         self._buffers = [self.momentum[name] for name, _ in used]
         self._find_branches([name for name, _ in used])
-        values = sum(self._parameters[place].numel() for place in self._vector_places)
-        self._vectors = torch.zeros(CAPACITY, values, device=self.device)
         moved = [weight not in unused for weight in self._norm_weights]
         self._moved = torch.tensor(moved, dtype=torch.int64, device=self.device)
+
+    @property
+    def samples(self) -> BlockSamples | None:
+        """The newest sample; it is copied off the device when it is asked for, not in its step."""
+        if self._sampled is not None:
+            number, columns = self._sampled
+            table = columns.to("cpu", torch.float64, copy=True).numpy()
+            self._samples = BlockSamples(
+                number, *(readonly(np.ascontiguousarray(column)) for column in table.T)
+            )
+            self._sampled = None
+        return self._samples
 
     def parameters_in_use(self) -> int:
         """Count of the parameters that take part under the present strengths."""
@@ -165,26 +186,50 @@ class Lane:
             kept.copy_(live)
 
     def _compute(self, number: int, pictures: Tensor, labels: Tensor) -> list[Tensor] | None:
-        sampling = number % SAMPLE_EVERY == 1
+        """Return the gradients, and keep the step's readings; None if the loss is known not to be finite."""
+        self._sampling = number % SAMPLE_EVERY == 1
         self._sums = []
-        self._sampling = sampling
-        logits = self.network(pictures)
-        loss = F.cross_entropy(logits, labels)
-        row = self._readings[self._filled]
+        given, kept = (pictures, labels), (self._readings[self._filled], self._vectors[self._filled])
         self._filled += 1
+        if self._captures and self._captured is None and self._is_warm and not self._sampling:
+            self._capture(given, kept)
+        if self._captured is not None and not self._sampling:
+            return self._captured.replay(given, kept)
+        gradients = self._forward_and_back(*given, *kept)
+        self._is_warm = True
+        if gradients is None:
+            self.diverged_at = number
+            self._sums = []
+        return gradients
+
+    def _capture(self, given: tuple[Tensor, ...], kept: tuple[Tensor, ...]) -> None:
+        """Capture a step of the present strengths; where that fails, do without from now on."""
+        try:
+            self._captured = Captured(self._forward_and_back, given, kept)
+        except RuntimeError as error:  # short memory among others: the step itself will say so if it matters
+            self._captures = False
+            log.warning("lane %s trains without a CUDA graph: %s", self.name, error)
+        finally:
+            self._outputs.clear()
+
+    def _forward_and_back(
+        self, pictures: Tensor, labels: Tensor, row: Tensor, vectors: Tensor
+    ) -> list[Tensor] | None:
+        """Return a gradient for each parameter in use; readings go to `row` and `vectors`."""
+        with autocast(self.device, self._precision):
+            logits = self.network(pictures)
+            loss = F.cross_entropy(logits, labels)
         with torch.no_grad():
             row[0] = loss
             row[1] = (logits.argmax(1) == labels).sum()
         if self.device.type == "cpu" and not math.isfinite(row[0].item()):
             row[2:] = math.nan
-            self.diverged_at = number
-            self._sums = []
             return None
         wanted = self._parameters + self._outputs
         # materialize_grads: a block with both strengths 0 cuts everything before it off
         gradients = list(torch.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True))
         count = len(self._parameters)
-        self._read_norms(row, gradients[:count], gradients[count:])
+        self._read_norms(row, vectors, gradients[:count], gradients[count:])
         return gradients[:count]
 
     def take_readings(self) -> Readings:
@@ -198,7 +243,7 @@ class Lane:
         outputs = 2 + len(self._tensor_owners)
         squares = np.zeros((self.blocks, steps))
         np.add.at(squares, self._tensor_owners, np.square(table[:, 2:outputs]).T)
-        if self._vector_places:
+        if len(self._vector_owners):
             sums = np.add.reduceat(np.square(vectors), self._vector_starts, axis=1)
             np.add.at(squares, self._vector_owners, sums.T)
         columns = (table[:, 0], table[:, 1], np.sqrt(squares).T, table[:, outputs : outputs + self.blocks])
@@ -213,6 +258,7 @@ class Lane:
         for block in self._blocks:
             block.probe = None
         self._outputs.clear()
+        self._captured = None
 
     @property
     def is_full(self) -> bool:
@@ -226,31 +272,30 @@ class Lane:
             for name, module in self.network.named_modules()
             if isinstance(module, ResidualBlock)
         }
-        places, owners = [], []
+        tensors: list[tuple[int, int]] = []  # place among the parameters, and block
+        vectors: list[tuple[int, int]] = []
         for place, name in enumerate(names):
             block, _, rest = name.partition(".conv") if ".conv" in name else name.partition(".bn")
             if block in index and rest:
-                places.append(place)
-                owners.append(index[block])
-        self._branch_places = places
+                (vectors if self._parameters[place].dim() == 1 else tensors).append((place, index[block]))
+        self._branch_places = [place for place, _ in tensors + vectors]
+        owners = [block for _, block in tensors + vectors]
         self._branch_index = torch.tensor(owners, dtype=torch.int64, device=self.device)
-        # gradients of vectors are kept as they are: 32 norms of a few numbers each take longer than one copy
-        vector = np.array([self._parameters[place].dim() == 1 for place in places], np.bool_)
-        sizes = [self._parameters[place].numel() for place in np.array(places, np.intp)[vector]]
-        self._tensor_places = np.array(places, np.intp)[~vector].tolist()
-        self._vector_places = np.array(places, np.intp)[vector].tolist()
-        self._tensor_owners = np.array(owners, np.intp)[~vector]
-        self._vector_owners = np.array(owners, np.intp)[vector]
+        self._tensors = len(tensors)
+        self._tensor_owners, self._vector_owners = np.split(np.array(owners, np.intp), [len(tensors)])
+        sizes = [self._parameters[place].numel() for place, _ in vectors]
         self._vector_starts = np.cumsum([0, *sizes[:-1]])
+        self._vectors = torch.zeros(CAPACITY, sum(sizes), device=self.device)
 
     @torch.no_grad()
-    def _read_norms(self, row: Tensor, gradients: list[Tensor], outputs: list[Tensor]) -> None:
-        norms = self._norms([gradients[place] for place in self._tensor_places] + outputs)
+    def _read_norms(
+        self, row: Tensor, vectors: Tensor, gradients: list[Tensor], outputs: list[Tensor]
+    ) -> None:
+        own = [gradients[place] for place in self._branch_places]
+        norms = self._norms(own[: self._tensors] + outputs)
         row[2 : 2 + len(norms)] = norms
-        if self._vector_places:
-            torch.cat(
-                [gradients[place] for place in self._vector_places], out=self._vectors[self._filled - 1]
-            )
+        if len(own) > self._tensors:  # as they are: 32 norms of a few numbers each take longer than one copy
+            torch.cat(own[self._tensors :], out=vectors)
 
     def _branch_norms(self, tensors: list[Tensor]) -> Tensor:
         """Norm over each block's residual branch of tensors that go with the parameters, (blocks,)."""
@@ -264,7 +309,7 @@ class Lane:
     def _norms(self, tensors: list[Tensor]) -> Tensor:
         """Norms of all tensors, fused; in float64 where float32 would underflow, or costs nothing extra."""
         if self.device.type == "cpu":
-            norms = torch.stack(torch._foreach_norm(tensors))
+            norms = torch.stack(torch._foreach_norm(tensors, 2, torch.float32))
             if TINY < norms.min().item() <= norms.max().item() < math.inf:
                 return norms
         return torch.stack(torch._foreach_norm(tensors, 2, self._wide))
@@ -275,6 +320,7 @@ class Lane:
         self._outputs.append(y)
         if self._sampling:
             with torch.no_grad():
+                x, y, branch = x.float(), y.float(), None if branch is None else branch.float()
                 ratio = x.new_zeros(()) if branch is None else branch.norm() / x.norm()
                 # not by `amax`, which takes 20 times as long over 16 channels that lie last
                 dead = (y.abs().sum((0, 2, 3)) == 0).float().mean()
@@ -284,7 +330,7 @@ class Lane:
     def _flat_share(self, y: Tensor) -> Tensor:
         """Share of outputs where a saturating activation's slope is below FLAT of its steepest."""
         if self.network.settings.block != "post":
-            return y.new_tensor(math.nan)  # a block's output is a sum then, not an activation
+            return y.new_full((), math.nan)  # a block's output is a sum then, not an activation
         match self.network.settings.activation:
             case "tanh":
                 return (1 - y * y < FLAT).float().mean()
@@ -302,13 +348,11 @@ class Lane:
         gammas = [
             block.bn2.weight.abs().mean()
             if isinstance(block.bn2, torch.nn.BatchNorm2d)
-            else seen.new_tensor(math.nan)
+            else seen.new_full((), math.nan)
             for block in self._blocks
         ]
-        columns = torch.column_stack((seen, weights, updates, torch.stack(gammas)))
-        table = columns.to("cpu", torch.float64, copy=True).numpy()
         self._sums = []
-        self.samples = BlockSamples(number, *(readonly(np.ascontiguousarray(column)) for column in table.T))
+        self._sampled = number, torch.column_stack((seen, weights, updates, torch.stack(gammas)))
 
 
 def _side_by_side(tensors: list[Tensor], device: torch.device) -> Tensor:

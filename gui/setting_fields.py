@@ -35,6 +35,8 @@ WORDS: Mapping[tuple[str, str], Any] = {
     ("branch_init", "zero"): QT_TRANSLATE_NOOP("Choice", "Zero"),
     ("schedule", "constant"): QT_TRANSLATE_NOOP("Choice", "Constant"),
     ("schedule", "cosine"): QT_TRANSLATE_NOOP("Choice", "Half cosine"),
+    ("precision", "float32"): QT_TRANSLATE_NOOP("Choice", "float32"),
+    ("precision", "bfloat16"): QT_TRANSLATE_NOOP("Choice", "bfloat16"),
     ("device", "auto"): QT_TRANSLATE_NOOP("Choice", "Automatic"),
 }
 LADDER = (1.0, 2.0, 5.0)

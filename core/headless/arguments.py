@@ -206,7 +206,7 @@ def run_settings(options: argparse.Namespace, accelerator: bool) -> RunSettings:
     run: dict[str, Any] = {
         name: getattr(options, name)
         for name in ("dataset", "image_size", "batch_size", "seed", "steps", "epochs", "momentum",
-                     "weight_decay", "schedule", "augment", "device", "threads")
+                     "weight_decay", "schedule", "augment", "precision", "device", "threads")
         if getattr(options, name) is not None
     }  # fmt: skip
     if options.dataset in ("cifar10", "cifar100"):

@@ -100,6 +100,11 @@ class InstrumentedStep:
         """Do the step alone."""
         self._run.train_lane()
 
+    def toggle(self, strength: float) -> None:
+        """Set every shortcut from the next step on."""
+        self._run.take_slice()
+        self._run.set_strengths(0, (strength,) * self._run.lanes[0].blocks, None)
+
     def __call__(self) -> None:
         """Do the step and bring the readings back."""
         self.train()
@@ -109,16 +114,14 @@ class InstrumentedStep:
             self._next_slice = now + SLICE_SECONDS
 
 
-def plain_step(
-    dataset: Dataset, settings: RunSettings, read: Reading = _nothing, device: torch.device = CPU
-) -> Step:
+def plain_step(dataset: Dataset, settings: RunSettings, read: Reading = _nothing) -> Step:
     """Return the loop a careful person writes: data resident, channels last, fused SGD; then `read`."""
-    network = ResidualNetwork(settings.lanes[0].network).to(device)
+    network = ResidualNetwork(settings.lanes[0].network)
     initialise(network, settings.seed)
     network.to(memory_format=torch.channels_last)
     network.train()
     optimiser = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4, fused=True)
-    data = Batches(dataset, settings, device)
+    data = Batches(dataset, settings, CPU)
     number = 0
 
     def step() -> None:

@@ -31,7 +31,7 @@ from core.messages import (
 )
 from core.notices import SkipscopeError
 from core.records import read_run
-from core.settings import lane
+from core.settings import Precision, lane
 from tests.core.by_hand import NETWORK, Bench, run_settings, use_tiny_dataset
 
 CUT, WHOLE = (0.0,) * 8, (1.0,) * 8
@@ -68,9 +68,15 @@ def closed(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("shortcuts", [1.0, 0.0])
-@pytest.mark.parametrize("augment", [False, True])
-def test_sixty_steps_are_thirty_and_thirty_resumed(shortcuts: float, augment: bool, tmp_path: Path) -> None:
-    settings = run_settings(lanes=(lane("A", NETWORK, shortcuts),), augment=augment, steps=60)
+@pytest.mark.parametrize(
+    ("augment", "precision"), [(False, "float32"), (True, "float32"), (False, "bfloat16")]
+)
+def test_sixty_steps_are_thirty_and_thirty_resumed(
+    shortcuts: float, augment: bool, precision: Precision, tmp_path: Path
+) -> None:
+    settings = run_settings(
+        lanes=(lane("A", NETWORK, shortcuts),), augment=augment, precision=precision, steps=60
+    )
     whole = Bench()
     whole.engine.submit(Setup(settings, play=False))
     first = recorded(tmp_path / "run")

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from core.network import ResidualNetwork, initialise
 from core.private_copy import training_copy
-from core.settings import NetworkSettings, RunSettings, twins
+from core.settings import NetworkSettings, Precision, RunSettings, twins
 from core.slow_motion import slow_motion
 from core.training import Lane
 
@@ -119,16 +119,17 @@ def test_every_number_is_that_of_a_real_step(
     assert all(torch.equal(momentum[name], buffer) for name, buffer in kept.items())
 
 
-def test_it_foretells_what_the_lane_then_does() -> None:
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_it_foretells_what_the_lane_then_does(precision: Precision) -> None:
     settings = NetworkSettings(width=4)
-    run = RunSettings(lanes=twins(settings))
+    run = RunSettings(lanes=twins(settings), precision=precision)
     lane = Lane(run.lanes[0], run, torch.device("cpu"))
     for step in range(1, 21):
         lane.step(step, *batch(step), 0.05)
     lane.take_readings()
     before = {name: tensor.clone() for name, tensor in lane.network.state_dict().items()}
     private = training_copy(lane.network)
-    told = slow_motion(private, lane.momentum, *batch(21), step=21, **RECIPE)
+    told = slow_motion(private, lane.momentum, *batch(21), step=21, precision=precision, **RECIPE)
     assert all(torch.equal(before[name], tensor) for name, tensor in lane.network.state_dict().items())
     lane.step(21, *batch(21), 0.05)  # the lane samples its updates in this step
     read, samples = lane.take_readings(), lane.samples

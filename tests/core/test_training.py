@@ -100,6 +100,38 @@ def test_updates_equal_torchs_sgd_bit_for_bit() -> None:
         assert torch.equal(a, b), name
 
 
+@pytest.mark.parametrize("width", [4, 16])
+def test_a_step_in_bfloat16_is_that_of_torchs_autocast(width: int) -> None:
+    """Update, statistics and readings; weights and readings themselves are float32."""
+    settings = NetworkSettings(width=width)
+    run = RunSettings(lanes=twins(settings), precision="bfloat16")
+    ours = Lane(run.lanes[0], run, CPU)
+    reference = ResidualNetwork(settings)
+    initialise(reference, run.seed)
+    reference.to(memory_format=reference.memory_format).train()  # type: ignore[call-overload]
+    optimiser = torch.optim.SGD(reference.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4, fused=True)
+    expected = []
+    for step in range(1, 4):
+        pictures, labels = batch(step)
+        ours.step(step, pictures, labels, 0.05)
+        with torch.autocast("cpu", torch.bfloat16):
+            optimiser.zero_grad()
+            expected.append(by_hand(reference, pictures, labels))
+        optimiser.step()
+    for (name, a), b in zip(ours.network.state_dict().items(), reference.state_dict().values(), strict=True):
+        assert a.dtype in (torch.float32, torch.int64)
+        assert torch.equal(a, b), name
+    read = ours.take_readings()
+    losses, branches, outputs = (np.array(column) for column in zip(*expected, strict=True))
+    np.testing.assert_allclose(read.losses, losses, rtol=1e-6)
+    np.testing.assert_allclose(read.gradient_norms, branches, rtol=2e-4)
+    np.testing.assert_allclose(read.output_gradients, outputs, rtol=2e-4)
+    plain = Lane(twins(settings)[0], run_of(settings), CPU)
+    plain.step(1, *batch(1), 0.05)
+    (loss,) = plain.take_readings().losses
+    assert 0 < abs(loss - losses[0]) < 0.02
+
+
 @pytest.mark.parametrize("block", ["post", "pre", "pre_shared"])
 def test_statistics_and_their_counts_are_those_of_plain_norms(block: str) -> None:
     """With a branch and a shortcut cut: a norm that saw no batch has counted none."""
@@ -227,10 +259,12 @@ def test_a_step_does_not_synchronise() -> None:
     run = run_of(settings)
     ours = Lane(run.lanes[0], run, torch.device("cuda"))
     pictures, labels = (each.cuda() for each in batch())
-    ours.step(2, pictures, labels, 0.05)
+    for step in (2, 3):  # the second is captured
+        ours.step(step, pictures, labels, 0.05)
     torch.cuda.set_sync_debug_mode("error")
     try:
-        ours.step(3, pictures, labels, 0.05)
+        ours.step(4, pictures, labels, 0.05)
+        ours.step(21, pictures, labels, 0.05)  # samples, so it is no replay
     finally:
         torch.cuda.set_sync_debug_mode("default")
 
