@@ -2,16 +2,21 @@
 
 History is fed synthetically: four lanes of 54 blocks, slices of ten steps. A long history must make
 neither taking in a slice nor reading a curve dearer. Depth: the step with all probes against the bare
-loop of the same network.
+loop of the same network, and the most memory that each takes, in a process of its own.
 """
 
+import multiprocessing
+import re
 import statistics
 import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from core.allocator import keep_freed_memory
 from core.datasets import load_dataset
 from core.device import threads
 from core.headless.bench_train import CPU, InstrumentedStep, in_turns, plain_step
@@ -24,7 +29,12 @@ LENGTHS = (1_000, 10_000, 100_000, 1_000_000)
 PROBED = 200  # slices timed at each length
 MOST_MEGABYTES = 300.0
 DEARER = 2.0  # at most, at the longest against the shortest: a curve is read off a deeper pyramid
-DEPTHS = ((20, 60, 0.95), (56, 40, 0.95), (110, 24, 0.95))  # layers, turns, goal
+DEPTHS, TURNS, GOAL = (20, 56, 110), 60, 0.95
+MEMORY_STEPS = 8
+MORE_MEMORY = (
+    1.25  # than the bare loop takes, at most: probes keep each block's output and its gradient for a step
+)
+_STATUS = Path("/proc/self/status")  # where Linux says how much memory a process has had at most
 
 
 def rows() -> list[dict[str, Any]]:
@@ -79,16 +89,52 @@ def _depth_rows() -> list[dict[str, Any]]:
     torch.set_num_threads(threads())
     dataset = load_dataset("fashion-mnist", image_size=28, seed=0)
     made = []
-    for depth, turns, goal in DEPTHS:
-        network = NetworkSettings(depth=depth, width=16)
-        settings = RunSettings(lanes=(lane("A", network),), batch_size=32, threads=threads())
+    for depth in DEPTHS:
+        settings = _settings(depth)
         ours, bare = InstrumentedStep(dataset, settings, CPU), plain_step(dataset, settings)
-        mine, theirs, ratio, spread = in_turns(ours, bare, turns)
+        mine, theirs, ratio, spread = in_turns(ours, bare, TURNS)
         made.append(
-            _row(f"{depth} layers, width 16: a step with all probes (ms)", 1000 * mine, 1000 * theirs, goal,
-                 ratio >= goal, spread, ratio)
+            _row(f"{depth} layers, width 16: a step with all probes (ms)", 1000 * mine, 1000 * theirs, GOAL,
+                 ratio >= GOAL, spread, ratio)
         )  # fmt: skip
+        if _STATUS.exists():
+            most, bare_most = (_in_own_process(depth, probes) for probes in (True, False))
+            made.append(
+                _row(f"{depth} layers, width 16: memory that training takes (MB)", most, bare_most, MORE_MEMORY,
+                     most <= MORE_MEMORY * bare_most, [most, most], most / bare_most)
+            )  # fmt: skip
     return made
+
+
+def _settings(depth: int) -> RunSettings:
+    return RunSettings(
+        lanes=(lane("A", NetworkSettings(depth=depth, width=16)),), batch_size=32, threads=threads()
+    )
+
+
+def _in_own_process(depth: int, probes: bool) -> float:
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=fresh) as processes:
+        return processes.submit(training_megabytes, depth, probes).result()
+
+
+def training_megabytes(depth: int, probes: bool) -> float:
+    """Train a few steps and return the most memory they took; for a process that has done nothing else."""
+    keep_freed_memory()
+    torch.set_num_threads(threads())
+    dataset, settings = load_dataset("fashion-mnist", image_size=28, seed=0), _settings(depth)
+    torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.1)  # the first one imports 150 MB of torch
+    before = _megabytes("VmRSS")
+    step = InstrumentedStep(dataset, settings, CPU) if probes else plain_step(dataset, settings)
+    for _ in range(MEMORY_STEPS):
+        step()
+    return _megabytes("VmHWM") - before
+
+
+def _megabytes(field: str) -> float:
+    found = re.search(rf"{field}:\s*(\d+) kB", _STATUS.read_text("ascii"))
+    assert found is not None
+    return int(found[1]) * 1024 / 1e6
 
 
 def _row(
