@@ -23,8 +23,12 @@ class Captured:
         self._inputs = [each.clone() for each in inputs]
         self._outputs = [torch.zeros_like(each) for each in outputs]
         self._graph = torch.cuda.CUDAGraph()
+        # the stream is put back by hand: where a recording fails, `graph` leaves its own in place (torch 2.14.1);
         # thread_local: by default any other thread's call to CUDA would break the recording
-        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
+        with (
+            torch.cuda.stream(torch.cuda.current_stream()),
+            torch.cuda.graph(self._graph, capture_error_mode="thread_local"),
+        ):
             self._result = compute(*self._inputs, *self._outputs)
 
     def replay(self, inputs: Sequence[Tensor], outputs: Sequence[Tensor] = ()) -> list[Tensor] | None:

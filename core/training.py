@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.captured import Captured, can_capture
-from core.device import autocast
+from core.device import autocast, is_out_of_memory
 from core.messages import BlockSamples, readonly
 from core.network import BatchNorm, ResidualBlock, ResidualNetwork, initialise
 from core.settings import LaneSettings, RunSettings
@@ -147,8 +147,10 @@ class Lane:
         self._number = number
         try:
             self._gradients = self._compute(number, pictures, labels)
-        except BaseException:
+        except BaseException as error:
             self._sums = []
+            if is_out_of_memory(error):  # a graph keeps a step's memory to itself
+                self._captured, self._captures = None, False
             raise
         finally:
             self._outputs.clear()  # after a fault too: they hold the whole graph
@@ -208,7 +210,8 @@ class Lane:
             self._captured = Captured(self._forward_and_back, given, kept)
         except RuntimeError as error:  # short memory among others: the step itself will say so if it matters
             self._captures = False
-            log.warning("lane %s trains without a CUDA graph: %s", self.name, error)
+            # the end of a broken recording raises too, and hides what broke it
+            log.warning("lane %s trains without a CUDA graph: %s", self.name, error.__context__ or error)
         finally:
             self._outputs.clear()
 
@@ -261,6 +264,11 @@ class Lane:
         self._captured = None
 
     @property
+    def is_captured(self) -> bool:
+        """Whether steps of the present strengths are a CUDA graph by now."""
+        return self._captured is not None
+
+    @property
     def is_full(self) -> bool:
         """Whether the readings must be taken before another step."""
         return self._filled == CAPACITY
@@ -292,7 +300,7 @@ class Lane:
         self, row: Tensor, vectors: Tensor, gradients: list[Tensor], outputs: list[Tensor]
     ) -> None:
         own = [gradients[place] for place in self._branch_places]
-        norms = self._norms(own[: self._tensors] + outputs)
+        norms = self._norms(own[: self._tensors], outputs)
         row[2 : 2 + len(norms)] = norms
         if len(own) > self._tensors:  # as they are: 32 norms of a few numbers each take longer than one copy
             torch.cat(own[self._tensors :], out=vectors)
@@ -306,13 +314,13 @@ class Lane:
             squares.index_add_(0, self._branch_index, norms.to(self._wide).square())
         return squares.sqrt_()
 
-    def _norms(self, tensors: list[Tensor]) -> Tensor:
-        """Norms of all tensors, fused; in float64 where float32 would underflow, or costs nothing extra."""
+    def _norms(self, *groups: list[Tensor]) -> Tensor:
+        """Norms of all tensors, fused by groups of one type; on a CPU in float64 only where float32 would not do."""
         if self.device.type == "cpu":
-            norms = torch.stack(torch._foreach_norm(tensors, 2, torch.float32))
+            norms = _norms_as(torch.float32, groups)
             if TINY < norms.min().item() <= norms.max().item() < math.inf:
                 return norms
-        return torch.stack(torch._foreach_norm(tensors, 2, self._wide))
+        return _norms_as(self._wide, groups)
 
     def _on_block(self, index: int, x: Tensor, branch: Tensor | None, y: Tensor) -> None:
         if not self.network.training:
@@ -353,6 +361,11 @@ class Lane:
         ]
         self._sums = []
         self._sampled = number, torch.column_stack((seen, weights, updates, torch.stack(gammas)))
+
+
+def _norms_as(dtype: torch.dtype, groups: tuple[list[Tensor], ...]) -> Tensor:
+    # several types in one call are not fused
+    return torch.stack([norm for group in groups if group for norm in torch._foreach_norm(group, 2, dtype)])
 
 
 def _side_by_side(tensors: list[Tensor], device: torch.device) -> Tensor:

@@ -93,24 +93,15 @@ class InstrumentedStep:
     """Our step: every probe on; called, it also brings the readings back, as often as the engine does."""
 
     def __init__(self, dataset: Dataset, settings: RunSettings, device: torch.device) -> None:
-        self._run = LiveRun(settings, dataset, device)
+        self.run = LiveRun(settings, dataset, device)
         self._next_slice = 0.0
-
-    def train(self) -> None:
-        """Do the step alone."""
-        self._run.train_lane()
-
-    def toggle(self, strength: float) -> None:
-        """Set every shortcut from the next step on."""
-        self._run.take_slice()
-        self._run.set_strengths(0, (strength,) * self._run.lanes[0].blocks, None)
 
     def __call__(self) -> None:
         """Do the step and bring the readings back."""
-        self.train()
+        self.run.train_lane()
         now = time.perf_counter()
-        if now >= self._next_slice or self._run.must_flush:
-            self._run.take_slice()
+        if now >= self._next_slice or self.run.must_flush:
+            self.run.take_slice()
             self._next_slice = now + SLICE_SECONDS
 
 

@@ -437,7 +437,8 @@ def random_settings(draw: random.Random) -> RunSettings:
         image_size=draw.randint(8, 512), batch_size=draw.randint(2, 4096), seed=draw.randint(0, 2**31 - 1),
         steps=draw.choice((None, 1, 10**6)), epochs=draw.randint(1, 99), momentum=draw.uniform(0, 0.99),
         weight_decay=draw.choice((0, 5e-4, draw.random())), schedule=draw.choice(("constant", "cosine")),
-        augment=draw.random() < 0.5, device=draw.choice(("auto", "cpu", "cuda")), threads=draw.randint(0, 9),
+        augment=draw.random() < 0.5, precision=draw.choice(("float32", "bfloat16")),
+        device=draw.choice(("auto", "cpu", "cuda")), threads=draw.randint(0, 9),
     )  # fmt: skip
 
 

@@ -251,7 +251,8 @@ def random_run(chance: random.Random) -> RunSettings:
         image_size=chance.randint(8, 512), batch_size=chance.randint(2, 4096), seed=chance.randrange(2**31),
         steps=chance.choice((None, 1, 10**9)), epochs=chance.randint(1, 10**5), momentum=chance.random() * 0.9999,
         weight_decay=chance.random(), schedule=chance.choice(("constant", "cosine")),
-        augment=chance.random() < 0.5, device=chance.choice(("auto", "cpu", "cuda")), threads=chance.randrange(8),
+        augment=chance.random() < 0.5, precision=chance.choice(("float32", "bfloat16")),
+        device=chance.choice(("auto", "cpu", "cuda")), threads=chance.randrange(8),
     )  # fmt: skip
 
 
