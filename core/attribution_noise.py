@@ -17,6 +17,7 @@ from core.attribution_gradients import (
     input_x_gradient,
     integrated_gradients,
     saliency,
+    saliency_and_scores,
 )
 from core.attribution_layers import grad_cam, guided_grad_cam
 from core.attribution_question import (
@@ -24,7 +25,7 @@ from core.attribution_question import (
     Piece,
     Pieces,
     Question,
-    completeness,
+    completeness_of,
     piece_size,
     runs,
     sum_of,
@@ -53,11 +54,12 @@ def gradient_shap(question: Question) -> Pieces:
         draws = [(_noise(question, generator), torch.rand((), generator=generator)) for _ in chosen]
         noisy = question.picture + noise * torch.stack([each for each, _ in draws]).to(question.picture)
         alphas = torch.stack([alpha for _, alpha in draws]).to(question.picture)
+        points = alphas.view(-1, 1, 1, 1) * noisy
         with torch.enable_grad():
-            gradients = saliency(question, alphas.view(-1, 1, 1, 1) * noisy)
+            gradients, scores = saliency_and_scores(question, points, scored=done)
         total += (gradients * noisy).sum(0)
         found = total / chosen.stop
-        yield Piece(found, done, completeness(question, sum_of(found)) if done else None)
+        yield Piece(found, done, None if scores is None else completeness_of(scores, sum_of(found)))
 
 
 def smooth_grad(question: Question) -> Pieces:

@@ -39,6 +39,11 @@ class Question:
     values: Mapping[str, Value]  # every parameter of the method
     patient: bool = False  # nothing waits for the pieces: they may be as large as is quickest
 
+    @property
+    def ends(self) -> Tensor:
+        """The picture and the zero picture, (2, 3, H, W)."""
+        return torch.cat([self.picture, torch.zeros_like(self.picture)])
+
     def whole(self, name: str) -> int:
         """Return a parameter that is a whole number."""
         return int(self.values[name])
@@ -72,8 +77,12 @@ WEIGHTS: Mapping[str, int] = {"guided_grad_cam": 2, "deep_lift": 4}
 
 def completeness(question: Question, total: float) -> float | None:
     """Return |Σa − Δf| / |Δf| for a sum of attributions; Δf is the change from the zero picture."""
-    ends = torch.cat([question.picture, torch.zeros_like(question.picture)])
-    score, zero = question.scores(ends).cpu().double().tolist()
+    return completeness_of(question.scores(question.ends), total)
+
+
+def completeness_of(scores: Tensor, total: float) -> float | None:
+    """Return the same where the scores of the picture and of the zero picture, (2,), are known."""
+    score, zero = scores.cpu().double().tolist()
     return relative_gap(total, score - zero)
 
 
