@@ -138,7 +138,10 @@ class Engine:
             return
         if self.state is EngineState.RUNNING:
             self._train()
-        self._answers.do_piece(training=self.state is EngineState.RUNNING)
+        running = self.state is EngineState.RUNNING
+        if running and self._needed().owes_word:
+            return  # somebody watches for what was commanded: other work waits for that step
+        self._answers.do_piece(training=running)
 
     def close(self, state: RunState | None = None) -> None:
         """Save the last checkpoint and the record; the run can be gone on with later."""
@@ -445,7 +448,7 @@ class Engine:
             return
         now = time.perf_counter()
         ended = run.is_finished or not run.has_living_lane
-        if now >= self._next_slice or run.must_flush or ended:
+        if now >= self._next_slice or run.must_flush or run.owes_word or ended:
             self._flush()
             self._next_slice = now + SLICE_SECONDS
         self._step_done()

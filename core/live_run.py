@@ -168,6 +168,11 @@ class LiveRun:
         """Name a command that is in force from the next step on."""
         self._applied.append(command)
 
+    @property
+    def owes_word(self) -> bool:
+        """Whether a command is in force that no slice has named yet."""
+        return bool(self._applied)
+
     def plan(self, steps: int) -> None:
         """Make the run as long as this."""
         self.planned = steps

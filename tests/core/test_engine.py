@@ -307,3 +307,32 @@ def test_an_engine_fault_pauses_the_run_and_is_said(monkeypatch: pytest.MonkeyPa
     assert "injected" in str(bench.of(Failed)[0].notice)  # type: ignore[attr-defined]
     states = [event.state for event in bench.of(StateChanged)]  # type: ignore[attr-defined]
     assert states[-1] is EngineState.STOPPED
+
+
+def test_what_was_commanded_is_in_force_before_other_work_is_done() -> None:
+    bench = Bench()
+    bench.engine.submit(Setup(run_settings(steps=500)))
+    bench.ticks(lambda: len(bench.losses()) > 3)
+    explain, toggle = Explain(0, "saliency"), SetStrengths(0, (0.0,) * 8)
+    before = len(bench.events)
+    bench.engine.submit(toggle)
+    bench.engine.submit(explain)
+    bench.ticks(lambda: any(explain.id == event.request for event in bench.of(Explanation)))  # type: ignore[attr-defined]
+    seen = [event for event in bench.events[before:] if isinstance(event, TrainingSlice | Explanation)]
+    told = [isinstance(event, TrainingSlice) and toggle.id in event.applied for event in seen]
+    assert told.index(True) < next(at for at, event in enumerate(seen) if isinstance(event, Explanation))
+
+
+def test_other_work_is_done_though_something_is_commanded_all_the_time() -> None:
+    """As when a strength is dragged."""
+    bench = Bench()
+    bench.engine.submit(Setup(run_settings(steps=500)))
+    bench.ticks(lambda: len(bench.losses()) > 3)
+    explain = Explain(0, "saliency")
+    bench.engine.submit(explain)
+    done = len(bench.losses())
+    for number in range(60):
+        bench.engine.submit(SetStrengths(0, (number / 60,) * 8))
+        bench.engine.tick(0)
+    assert any(event.request == explain.id for event in bench.of(Explanation))  # type: ignore[attr-defined]
+    assert len(bench.losses()) > done + 10
