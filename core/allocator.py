@@ -14,7 +14,7 @@ _LARGEST_MAPPED_ALONE = 32 << 20  # bytes; the allocator takes no more
 
 
 def keep_freed_memory() -> None:
-    """Keep freed memory for the next step, up to `KEPT`; to be called before other threads begin."""
+    """Keep freed memory for the next step, `KEPT` of it at the heap's end; to be called before other threads begin."""
     with contextlib.suppress(OSError, TypeError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_ARENA_MAX, 1)  # a thread's own heaps go back to the system whatever the threshold is

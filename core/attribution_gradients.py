@@ -27,6 +27,8 @@ from core.snapshot import Snapshot
 DEEP_LIFT_GAP = 0.01  # measured where DeepLift is right: below 5e-3
 ROUNDING = 1e-5  # of a score; deep plain sigmoid networks differ by less than float32 can tell
 
+_MANY = 8  # pictures in one pass
+
 
 def traced(pictures: Tensor) -> Tensor:
     """Return a copy of the pictures that gradients reach (as Captum wants it, or it warns)."""
@@ -45,10 +47,13 @@ def saliency_and_scores(
 ) -> tuple[Tensor, Tensor | None]:
     """Return the gradients, and if `scored` the scores of the picture asked about and of the zero picture, (2,).
 
-    In one pass: two pictures by themselves take as long as four among thirty-two.
+    In one pass where there are many: two pictures by themselves take as long as four among thirty-two. Among
+    few they would take memory that nobody counted on.
     """
     if not scored:
         return saliency(question, pictures), None
+    if len(pictures) < _MANY:
+        return saliency(question, pictures), question.scores(question.ends)
     with _noted(question.network) as logits:
         gradients = saliency(question, torch.cat([pictures, question.ends]))
     return gradients[: len(pictures)], logits[0][len(pictures) :, question.target]

@@ -2,7 +2,8 @@
 
 `tick` does everything and can be called without a thread. Commands that change training are handled
 between steps; questions (explain, browse) between the lanes' steps, so that they wait for at most
-one lane. The newest of several like questions is the one that is answered.
+one lane, or after a command for the step that has it. The newest of several like questions is the
+one that is answered.
 """
 
 import queue

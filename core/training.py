@@ -227,6 +227,7 @@ class Lane:
             row[1] = (logits.argmax(1) == labels).sum()
         if self.device.type == "cpu" and not math.isfinite(row[0].item()):
             row[2:] = math.nan
+            vectors.fill_(math.nan)
             return None
         wanted = self._parameters + self._outputs
         # materialize_grads: a block with both strengths 0 cuts everything before it off

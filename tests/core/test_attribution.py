@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core import attribution_question
+from core import attribution_gradients, attribution_noise, attribution_question
 from core.attribution import (
     AttributionError,
     Result,
@@ -636,3 +636,37 @@ def test_a_chosen_window_moves_by_half_of_itself() -> None:
     assert values("occlusion", (), size) == {"window": 28, "stride": 14}
     assert values("occlusion", (("window", 10),), size) == {"window": 10, "stride": 5}
     assert values("occlusion", (("window", 10), ("stride", 3)), size) == {"window": 10, "stride": 3}
+
+
+def test_what_the_program_keeps_for_itself_is_given_back_before_anything_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    free = [20_000]
+    monkeypatch.setattr(attribution_question, "_free_bytes", lambda _device: free[-1])
+    monkeypatch.setattr(attribution_question, "_ALWAYS_THERE", 0)
+    monkeypatch.setattr(attribution_question, "give_back_memory", lambda: free.append(10**12))
+    attribute_in_pieces(make_network(), make_picture(), "saliency", TARGET)
+    assert len(free) == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "parameters"),
+    [("integrated_gradients", (("steps", 32),)), ("gradient_shap", (("samples", 32),))],
+)
+@pytest.mark.parametrize(("size", "largest"), [(1, 2), (7, 7), (16, 18)])
+def test_the_ends_share_a_pass_only_with_many(
+    method: str, parameters: Parameters, size: int, largest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The memory of a pass is that of the pictures that were counted; two without gradients are as little."""
+    passes: list[int] = []
+    network = snapshot(make_network())
+    handle = network.register_forward_hook(lambda _module, inputs, _output: passes.append(len(inputs[0])))
+    whole = attribute(network, make_picture(), method, TARGET, parameters)
+    for module in (attribution_gradients, attribution_noise):
+        monkeypatch.setattr(module, "piece_size", lambda _question: size)
+    passes.clear()
+    found = attribute(network, make_picture(), method, TARGET, parameters)
+    handle.remove()
+    assert max(passes) == largest
+    assert found.completeness_error == pytest.approx(whole.completeness_error, abs=1e-4)
+    assert_close(found.attribution, torch.from_numpy(whole.attribution.copy()))

@@ -1,5 +1,6 @@
 """A training step against plain autograd and torch's own SGD, written independently."""
 
+import math
 import subprocess
 import sys
 
@@ -195,6 +196,23 @@ def test_divergence_is_noticed_in_its_step() -> None:
     assert len(losses) == ours.diverged_at
     assert not np.isfinite(losses[-1])
     assert np.isfinite(losses[:-1]).all()
+
+
+@pytest.mark.parametrize("branch", [1.0, 0.0])
+def test_a_diverged_step_has_no_readings_of_an_earlier_one(branch: float) -> None:
+    """Without branches the shared norms of pre-activation blocks are all that is left to read."""
+    run = run_of(NetworkSettings(width=4, block="pre_shared"))
+    ours = Lane(run.lanes[0], run, CPU)
+    ours.set_strengths((1.0,) * 8, (branch,) * 8)
+    ours.step(1, *batch(), 0.05)
+    assert ours.take_readings().gradient_norms[0].any()
+    pictures, labels = batch()
+    ours.step(2, pictures * math.inf, labels, 0.05)
+    assert ours.diverged_at == 2
+    norms = ours.take_readings().gradient_norms[0]
+    read = norms != 0
+    assert read.any()
+    assert np.isnan(norms[read]).all()
 
 
 def test_both_paths_cut_leaves_the_rest_training() -> None:
