@@ -26,7 +26,6 @@ from core.snapshot import Snapshot
 
 DEEP_LIFT_GAP = 0.01  # measured where DeepLift is right: below 5e-3
 ROUNDING = 1e-5  # of a score; deep plain sigmoid networks differ by less than float32 can tell
-
 _MANY = 8  # pictures in one pass
 
 
@@ -104,9 +103,8 @@ def _deep_lift(question: Question, pictures: Tensor) -> tuple[Tensor, Tensor, Te
     network = question.network
     inputs = traced(pictures)
     try:
-        with _noted(
-            network
-        ) as logits:  # of the pictures, then of the zero pictures: Captum runs both at once
+        # of the pictures, then of the zero pictures: Captum runs both at once
+        with _noted(network) as logits:
             maps = DeepLift(network).attribute(inputs, torch.zeros_like(inputs), question.target)
     finally:
         for module in network.modules():  # Captum leaves them where the backward pass did not come
